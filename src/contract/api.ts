@@ -1,0 +1,97 @@
+import { z } from "zod";
+import { EVENT_TYPES } from "./event.ts";
+import { Job, JobId, Limits, Status } from "./job.ts";
+
+/** The version of this build; CLI and server tell it each other in this header. */
+export const VERSION = "0.1.0";
+export const VERSION_HEADER = "x-sealwork-version";
+
+/** Bounds of the HTTP interface. */
+export const JSON_BODY_MAX_BYTES = 4 * 1024 * 1024;
+export const UPLOAD_MAX_BYTES = 2 * 1024 * 1024 * 1024;
+/** What an uploaded archive may become when unpacked, and how many entries it may have. */
+export const UPLOAD_UNPACKED_MAX_BYTES = 8 * 1024 * 1024 * 1024;
+export const UPLOAD_ENTRIES_MAX = 50_000;
+/** A member that unpacks to more than this many times its packed size, and is larger than 64 MiB, is refused. */
+export const UPLOAD_RATIO_MAX = 200;
+export const IDEMPOTENCY_KEY_MAX_CHARS = 255;
+export const DOWNLOAD_WAIT_MS = 30_000;
+export const EVENTS_HEARTBEAT_MS = 15_000;
+
+export const ScheduleAnswer = z.object({ job_id: JobId, status: Status, links: Job.shape.links });
+export type ScheduleAnswer = z.infer<typeof ScheduleAnswer>;
+
+export const CancelAnswer = z.object({ job_id: JobId, status: Status, cancelled: z.boolean() });
+export type CancelAnswer = z.infer<typeof CancelAnswer>;
+
+export const JobsQuery = z.strictObject({
+  status: Status.optional(),
+  /** `name` or `name=value`. */
+  label: z.string().max(400).optional(),
+  text: z.string().max(200).optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  cursor: z.string().max(200).optional(),
+});
+export type JobsQuery = z.infer<typeof JobsQuery>;
+
+export const JobsAnswer = z.object({ jobs: z.array(Job), next_cursor: z.string().nullable() });
+export type JobsAnswer = z.infer<typeof JobsAnswer>;
+
+/** A query parameter that is on by `true`, `1` or nothing at all, off by `false` or `0`. */
+export const flag = z
+  .enum(["", "true", "1", "false", "0"])
+  .transform((word) => word !== "false" && word !== "0");
+
+const types = z
+  .string()
+  .transform((text) => text.split(",").filter((word) => word !== ""))
+  .pipe(z.array(z.enum(EVENT_TYPES)));
+
+export const EventsQuery = z.strictObject({
+  after: z.coerce.number().int().min(0).optional(),
+  types: types.optional(),
+  follow: flag.optional(),
+});
+export type EventsQuery = z.infer<typeof EventsQuery>;
+
+export const LogsQuery = z.strictObject({
+  follow: flag.optional(),
+  stream: z.enum(["stdout", "stderr"]).optional(),
+  step: z.coerce.number().int().min(1).optional(),
+});
+export type LogsQuery = z.infer<typeof LogsQuery>;
+
+export const Template = z.object({
+  name: z.string(),
+  image: z.string(),
+  description: z.string(),
+  limits: Limits,
+  default: z.boolean(),
+});
+export type Template = z.infer<typeof Template>;
+export const TemplatesAnswer = z.object({ templates: z.array(Template) });
+
+/** One line of `sealwork doctor`. */
+export const Check = z.object({
+  name: z.string(),
+  state: z.enum(["ok", "warning", "failed"]),
+  message: z.string(),
+  hint: z.string().nullable(),
+});
+export type Check = z.infer<typeof Check>;
+export const DoctorAnswer = z.object({ ok: z.boolean(), checks: z.array(Check) });
+export type DoctorAnswer = z.infer<typeof DoctorAnswer>;
+
+export const HealthAnswer = z.object({ status: z.literal("ok"), version: z.string() });
+export const RootAnswer = z.object({ message: z.string(), version: z.string(), docs: z.string() });
+
+/** What stands in the lock file of a state folder: who holds it. */
+export const Holder = z.object({
+  url: z.string(),
+  pid: z.int(),
+  version: z.string(),
+  started_at: z.string(),
+  /** True when a CLI started it in the background, so that a CLI may also restart it. */
+  background: z.boolean(),
+});
+export type Holder = z.infer<typeof Holder>;

@@ -1,0 +1,162 @@
+import { z } from "zod";
+import { JobId, Phase, Reason, Status } from "./job.ts";
+
+/** An event is at most this large as JSON; what is larger is a blob, named by its SHA-256. */
+export const EVENT_MAX_BYTES = 64 * 1024;
+/** Text or raw bytes in one `step.output`; base64 and JSON escapes keep it below EVENT_MAX_BYTES. */
+export const OUTPUT_CHUNK_MAX_BYTES = 8 * 1024;
+/** Output kept of one job, in bytes; what comes after is dropped and said once by `limit.reached`. */
+export const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
+/** Events kept of one job. A runner that sends more breaks the rules of the link. */
+export const EVENTS_MAX_PER_JOB = 1_000_000;
+export const BLOB_MAX_BYTES = 16 * 1024 * 1024;
+export const BLOBS_MAX_BYTES_PER_JOB = 256 * 1024 * 1024;
+
+export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const shortText = z.string().max(4000);
+const path = z.string().min(1).max(4096);
+const step = z.int().min(1).meta({ description: "The step's number in its job, from 1." });
+
+/** How a step's process came to its end: its own exit, a signal, the kernel for lack of memory, or us. */
+export const StepCause = z.enum([
+  "exited",
+  "signalled",
+  "out_of_memory",
+  "cancelled",
+  "timed_out",
+  "not_started",
+  "reaper_lost",
+]);
+export type StepCause = z.infer<typeof StepCause>;
+
+/** What a runner may say. The orchestrator validates each against this and adds seq, at and job_id. */
+const fromRunner = {
+  "step.started": z.object({
+    step,
+    tool: z.enum(["shell", "python", "js", "ts", "file", "desktop"]),
+    title: shortText.meta({
+      description: "One line for people: the first line of the code, or the file's path.",
+    }),
+    code: z
+      .string()
+      .max(16 * 1024)
+      .meta({ description: "What runs; cut when longer, then code_blob has it all." }),
+    code_blob: Sha256.nullable(),
+  }),
+  "step.output": z.object({
+    step,
+    stream: z.enum(["stdout", "stderr"]),
+    encoding: z.enum(["utf8", "base64"]),
+    data: z.string().max(40 * 1024),
+  }),
+  "step.ended": z.object({
+    step,
+    cause: StepCause,
+    exit_code: z.int().nullable(),
+    signal: z.string().max(16).nullable(),
+    message: shortText.nullable().meta({ description: "Why, when the cause alone does not say it." }),
+    duration_ms: z.number().min(0),
+    ok: z.boolean(),
+  }),
+  "plan.made": z.object({ steps: z.array(z.object({ title: shortText })).max(1000) }),
+  "message.said": z.object({ from: z.enum(["agent", "person"]), text: z.string().max(32 * 1024) }),
+  "file.changed": z.object({
+    path,
+    change: z.enum(["created", "modified", "deleted"]),
+    size_bytes: z.number().min(0),
+    blob: Sha256.nullable(),
+  }),
+  "limit.reached": z.object({
+    limit: z.enum(["output", "disk", "memory", "pids", "events", "blobs"]),
+    message: shortText,
+    limit_value: z.number().nullable(),
+    value: z.number().nullable(),
+  }),
+  "metrics.sampled": z.object({
+    cpu_ms: z.number().min(0),
+    memory_bytes: z.number().min(0),
+    memory_peak_bytes: z.number().min(0),
+    disk_bytes: z.number().min(0).nullable(),
+    pids: z.number().min(0),
+  }),
+  "agent.ended": z.object({
+    outcome: z.enum(["complete", "failed", "stopped"]),
+    reason: Reason.nullable(),
+    exit_code: z.int().nullable(),
+    summary: z.string().max(16 * 1024),
+  }),
+} as const;
+
+/** What the orchestrator alone may say. */
+const fromOrchestrator = {
+  "job.scheduled": z.object({ prompt: z.string().max(2000), agent: z.string(), template: z.string() }),
+  "job.started": z.object({}),
+  "phase.changed": z.object({ phase: Phase, status: Status }),
+  "job.ended": z.object({ status: Status, reason: Reason.nullable(), summary: z.string() }),
+  "image.progress": z.object({ line: shortText }),
+  "sandbox.started": z.object({ sandbox_id: z.string(), image_digest: z.string() }),
+  "sandbox.linked": z.object({ sandbox_id: z.string(), epoch: z.string(), relinked: z.boolean() }),
+  "sandbox.replaced": z.object({ sandbox_id: z.string(), by: z.string(), reason: shortText }),
+  "cancel.requested": z.object({}),
+  "artifact.packed": z.object({
+    size_bytes: z.number(),
+    sha256: Sha256,
+    files: z.number(),
+    left_out: z.number(),
+  }),
+} as const;
+
+export const RUNNER_EVENTS = fromRunner;
+export type RunnerEventType = keyof typeof fromRunner;
+
+type Variant<T extends Record<string, z.ZodType>> = {
+  [K in keyof T]: { type: K; data: z.infer<T[K]> };
+}[keyof T];
+
+/** The content of an event, before it has a place in a job. */
+export type RunnerEventBody = Variant<typeof fromRunner>;
+export type EventBody = Variant<typeof fromRunner> | Variant<typeof fromOrchestrator>;
+export type EventType = EventBody["type"];
+
+/** An event of a job: numbered without gaps from 1, never changed. `cursor` numbers the events of all jobs. */
+export type Event = EventBody & { seq: number; cursor: number; job_id: string; at: string };
+
+const all = { ...fromRunner, ...fromOrchestrator };
+export const EVENT_TYPES = Object.keys(all) as [EventType, ...EventType[]];
+
+const variants = Object.entries(all).map(([type, data]) =>
+  z.object({
+    seq: z.int().min(1),
+    cursor: z.int().min(1),
+    job_id: JobId,
+    at: z.iso.datetime(),
+    type: z.literal(type),
+    data,
+  }),
+);
+const [first, ...others] = variants;
+if (first === undefined) throw new Error("There are no event types.");
+/** The wire form of an event, for validation and OpenAPI; the static type is `Event`. */
+export const Event = z.discriminatedUnion("type", [first, ...others]).meta({ id: "Event" });
+
+/** An event as a runner sends it over the link: `n` counts from 1 within `epoch`, `at` is the sandbox's clock. */
+export type RunnerEvent = RunnerEventBody & { n: number; at: string };
+
+const envelope = z.object({ n: z.int().min(1), at: z.iso.datetime(), type: z.string(), data: z.unknown() });
+
+/** Takes one line of a runner apart. Returns null when it is not a valid event: the runner broke the rules. */
+export function parseRunnerEvent(line: string): RunnerEvent | null {
+  if (Buffer.byteLength(line) > EVENT_MAX_BYTES) return null;
+  let json: unknown;
+  try {
+    json = JSON.parse(line);
+  } catch {
+    return null;
+  }
+  const outer = envelope.safeParse(json);
+  if (!outer.success || !Object.hasOwn(fromRunner, outer.data.type)) return null;
+  const type = outer.data.type as RunnerEventType;
+  const data = fromRunner[type].safeParse(outer.data.data);
+  if (!data.success) return null;
+  return { n: outer.data.n, at: outer.data.at, type, data: data.data } as RunnerEvent;
+}

@@ -1,0 +1,218 @@
+import { z } from "zod";
+import { REASON_CODES } from "./errors.ts";
+
+const MiB = 1024 * 1024;
+const GiB = 1024 * MiB;
+
+/** Bounds of a request that hold everywhere; what a machine has may be less. */
+export const PROMPT_MAX_CHARS = 500_000;
+export const ENV_MAX_ENTRIES = 256;
+export const ENV_MAX_CHARS = 64 * 1024;
+export const LABELS_MAX_ENTRIES = 64;
+export const INPUT_FILES_MAX = 10_000;
+
+export const JobId = z
+  .uuid()
+  .meta({ description: "A UUID; the server makes version 7, which sorts by age." });
+
+export const Status = z.enum(["pending", "running", "complete", "error", "cancelled"]);
+export type Status = z.infer<typeof Status>;
+
+export const Phase = z.enum(["queued", "starting", "working", "waiting", "packing", "ended"]);
+export type Phase = z.infer<typeof Phase>;
+
+export const Reason = z.object({
+  code: z.enum(REASON_CODES),
+  message: z.string(),
+  hint: z.string(),
+});
+export type Reason = z.infer<typeof Reason>;
+
+/** Sizes in bytes, times in seconds. The upper bounds only keep numbers sane; the machine's own are checked when a job is scheduled. */
+export const Limits = z.strictObject({
+  cpus: z.number().positive().max(1024).default(2),
+  memory_bytes: z
+    .int()
+    .min(128 * MiB)
+    .max(1024 * GiB * 16)
+    .default(2 * GiB),
+  disk_bytes: z
+    .int()
+    .min(16 * MiB)
+    .max(1024 * GiB * 64)
+    .default(10 * GiB),
+  pids: z.int().min(32).max(1_000_000).default(512),
+  timeout_s: z
+    .number()
+    .min(1)
+    .max(30 * 24 * 3600)
+    .default(3600),
+  idle_timeout_s: z
+    .number()
+    .min(1)
+    .max(30 * 24 * 3600)
+    .default(1800),
+});
+export type Limits = z.infer<typeof Limits>;
+
+/** What a caller gives of the limits; what is left out comes from the template. */
+export const LimitsInput = z.strictObject({
+  cpus: Limits.shape.cpus.unwrap().optional(),
+  memory_bytes: Limits.shape.memory_bytes.unwrap().optional(),
+  disk_bytes: Limits.shape.disk_bytes.unwrap().optional(),
+  pids: Limits.shape.pids.unwrap().optional(),
+  timeout_s: Limits.shape.timeout_s.unwrap().optional(),
+  idle_timeout_s: Limits.shape.idle_timeout_s.unwrap().optional(),
+});
+
+export const Egress = z.strictObject({
+  policy: z.enum(["none", "allow", "packages", "internet"]).default("packages"),
+  hosts: z.array(z.string().min(1).max(255)).max(1000).default([]),
+});
+
+export const Budget = z.strictObject({
+  max_tokens: z.int().positive().nullable().default(null),
+  max_cost_usd: z.number().positive().nullable().default(null),
+  max_calls: z.int().positive().nullable().default(null),
+});
+
+export const Approval = z.strictObject({
+  policy: z.enum(["never", "dangerous", "always"]).default("never"),
+  timeout_s: z.number().min(1).nullable().default(null),
+});
+
+const noNul = (text: string) => !text.includes("\0");
+
+/** What `POST /schedule` takes. */
+export const JobRequest = z.strictObject({
+  prompt: z
+    .string()
+    .max(PROMPT_MAX_CHARS)
+    .refine(
+      (text) => text.trim() !== "",
+      "The prompt is empty: describe the task or give Markdown with fenced blocks.",
+    )
+    .refine(noNul, "The prompt contains a NUL character."),
+  agent: z.string().min(1).max(64).default("auto"),
+  template: z.string().min(1).max(64).default("base"),
+  model: z.string().min(1).max(200).nullable().default(null),
+  limits: LimitsInput.prefault({}),
+  env: z
+    .record(
+      z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/),
+      z
+        .string()
+        .max(32 * 1024)
+        .refine(noNul),
+    )
+    .default({})
+    .refine((env) => Object.keys(env).length <= ENV_MAX_ENTRIES, `At most ${ENV_MAX_ENTRIES} variables.`)
+    .refine(
+      (env) =>
+        Object.entries(env).reduce((sum, [name, value]) => sum + name.length + value.length, 0) <=
+        ENV_MAX_CHARS,
+      `At most ${ENV_MAX_CHARS} characters in all.`,
+    ),
+  labels: z
+    .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/), z.string().max(256))
+    .default({})
+    .refine(
+      (labels) => Object.keys(labels).length <= LABELS_MAX_ENTRIES,
+      `At most ${LABELS_MAX_ENTRIES} labels.`,
+    ),
+  priority: z.int().min(-1000).max(1000).default(0),
+  egress: Egress.prefault({}),
+  budget: Budget.prefault({}),
+  approval: Approval.prefault({}),
+  linger_s: z
+    .number()
+    .min(0)
+    .max(24 * 3600)
+    .default(0),
+  patch: z.boolean().default(false),
+});
+export type JobRequest = z.infer<typeof JobRequest>;
+export type JobRequestInput = z.input<typeof JobRequest>;
+
+export const Usage = z.object({
+  cpu_ms: z.number(),
+  memory_peak_bytes: z.number(),
+  output_bytes: z.number(),
+  model_calls: z.number(),
+  input_tokens: z.number(),
+  output_tokens: z.number(),
+  cost_usd: z.number(),
+});
+export type Usage = z.infer<typeof Usage>;
+
+export const NO_USAGE: Usage = {
+  cpu_ms: 0,
+  memory_peak_bytes: 0,
+  output_bytes: 0,
+  model_calls: 0,
+  input_tokens: 0,
+  output_tokens: 0,
+  cost_usd: 0,
+};
+
+/** Times are RFC 3339 UTC with milliseconds. `queued_ms` and the like are wall clock and null until known. */
+export const Timings = z.object({
+  scheduled_at: z.iso.datetime(),
+  started_at: z.iso
+    .datetime()
+    .nullable()
+    .meta({ description: "When the agent began; the job's clock runs from here." }),
+  ended_at: z.iso.datetime().nullable(),
+  queued_ms: z.number().nullable(),
+  starting_ms: z.number().nullable(),
+  working_ms: z.number().nullable(),
+  packing_ms: z.number().nullable(),
+});
+export type Timings = z.infer<typeof Timings>;
+
+export const JobLinks = z.object({
+  status: z.string(),
+  events: z.string(),
+  logs: z.string(),
+  files: z.string(),
+  cancel: z.string(),
+  download: z.string(),
+});
+
+export const JobResult = z.object({
+  summary: z.string(),
+  exit_code: z.int().nullable().meta({ description: "Of the step that failed; null when none did." }),
+  artifact: z
+    .object({ size_bytes: z.number(), sha256: z.string(), files: z.number() })
+    .nullable()
+    .meta({ description: "The ZIP." }),
+});
+export type JobResult = z.infer<typeof JobResult>;
+
+/** A job as `GET /status/{id}` and `GET /jobs` show it. Never contains `env`. */
+export const Job = z.object({
+  job_id: JobId,
+  status: Status,
+  phase: Phase,
+  reason: Reason.nullable(),
+  prompt: z.string(),
+  agent: z.string(),
+  template: z.string(),
+  model: z.string().nullable(),
+  limits: Limits,
+  labels: z.record(z.string(), z.string()),
+  priority: z.number(),
+  patch: z.boolean(),
+  retry_of: JobId.nullable(),
+  timings: Timings,
+  usage: Usage,
+  links: JobLinks,
+  result: JobResult.nullable(),
+});
+export type Job = z.infer<typeof Job>;
+
+/** A new limits object: the caller's over the template's. */
+export function mergeLimits(template: Limits, given: z.infer<typeof LimitsInput>): Limits {
+  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { ...template, ...known };
+}

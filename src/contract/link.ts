@@ -1,0 +1,91 @@
+import { z } from "zod";
+import { Limits } from "./job.ts";
+
+/**
+ * The link between a sandbox's runner and the orchestrator: HTTP/2 over unix sockets in a folder of this one sandbox.
+ * The runner dials all sockets. On `control` and `bulk` the roles are turned round: the runner serves, the orchestrator asks.
+ */
+export const LINK_PROTOCOL = 1;
+/** Where the folder of sockets is mounted, read-only, inside a sandbox. */
+export const LINK_FOLDER_INSIDE = "/run/sealwork";
+export const SOCKETS = ["control", "bulk", "out"] as const;
+export type SocketName = (typeof SOCKETS)[number];
+
+export const STREAM_WINDOW_BYTES = 1024 * 1024;
+export const SESSION_WINDOW_BYTES = 16 * 1024 * 1024;
+export const SESSION_MEMORY_MB = 64;
+export const STREAMS_MAX = 256;
+/** A ping on a link that answers nothing for this long means that the other side is gone. */
+export const PING_TIMEOUT_MS = 5_000;
+
+/** What is large ends with these trailers, because a stream that was cut can look like one that ended well. */
+export const TRAILER_LENGTH = "x-sealwork-length";
+export const TRAILER_SHA256 = "x-sealwork-sha256";
+
+/** The requests that a runner answers. Bodies are JSON unless said otherwise. */
+export const LINK_ROUTES = {
+  /** control: GET -> Hello */
+  hello: "/hello",
+  /** control: POST Start -> {} ; a second one for the same job is answered alike, for another job 409 */
+  start: "/start",
+  /** control: GET ?after=N -> NDJSON of RunnerEvent, each n once, in order, live until either side closes */
+  events: "/events",
+  /** control: POST {n} -> {} ; events up to n are stored and need not be kept */
+  ack: "/ack",
+  /** control: POST StopRequest -> {} ; ends the running step and the agent, then `agent.ended` comes (outcome stopped) */
+  stop: "/stop",
+  /** control: POST -> {} ; kills every process of the sandbox but the runner; answered when none remains */
+  quiesce: "/quiesce",
+  /** bulk: POST tar -> {files}; unpacks into the workspace; request ends with the trailers */
+  upload: "/upload",
+  /** bulk: GET -> tar of the workspace, with the trailers */
+  pack: "/pack",
+  /** bulk: GET ?path= -> FileList */
+  list: "/files",
+  /** bulk: GET ?path=&start=&end= -> bytes, with the trailers; header x-sealwork-size is the file's whole size */
+  read: "/file",
+  /** bulk: GET ?sha256= -> bytes of a blob, with the trailers */
+  blob: "/blob",
+} as const;
+
+/** `secret` is what `start` gave this runner: who cannot repeat it is not the runner of this job. */
+export const Hello = z.object({
+  protocol: z.int(),
+  version: z.string().max(100),
+  epoch: z.string().regex(/^[0-9a-f]{16,64}$/),
+  job_id: z.string().max(64).nullable(),
+  secret: z.string().max(128).nullable(),
+});
+export type Hello = z.infer<typeof Hello>;
+
+export const Start = z.object({
+  job_id: z.string(),
+  secret: z.string(),
+  agent: z.string(),
+  prompt: z.string(),
+  model: z.string().nullable(),
+  env: z.record(z.string(), z.string()),
+  limits: Limits,
+});
+export type Start = z.infer<typeof Start>;
+
+export const StopRequest = z.object({ cause: z.enum(["cancelled", "timed_out"]) });
+export type StopRequest = z.infer<typeof StopRequest>;
+
+export const Ack = z.object({ n: z.int().min(0) });
+
+/** Entries of one folder of the workspace, at most FILES_LISTED_MAX, sorted by name. */
+export const FILES_LISTED_MAX = 10_000;
+export const FileEntry = z.object({
+  path: z.string().meta({ description: "Relative to the workspace, with / between names." }),
+  type: z.enum(["file", "folder", "symlink", "other"]),
+  size_bytes: z.number(),
+  modified_at: z.string(),
+  mode: z.int(),
+});
+export type FileEntry = z.infer<typeof FileEntry>;
+export const FileList = z.object({ path: z.string(), entries: z.array(FileEntry), truncated: z.boolean() });
+export type FileList = z.infer<typeof FileList>;
+
+/** How a runner says no to a request: HTTP status of `code` in the table of errors, and this body. */
+export const LinkError = z.object({ code: z.string().max(64), message: z.string().max(4000) });

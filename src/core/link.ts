@@ -1,0 +1,52 @@
+import type { Readable } from "node:stream";
+import type { RunnerEvent } from "../contract/event.ts";
+import type { FileList, Hello, Start, StopRequest } from "../contract/link.ts";
+import type { SandboxId } from "./driver.ts";
+
+/** The folders of sockets, one for each sandbox. */
+export interface LinkListener {
+  /**
+   * Makes the folder and listens in it; idempotent, also over a folder that an earlier orchestrator left behind.
+   * Returns the folder to mount.
+   */
+  open(id: SandboxId): Promise<{ folder: string }>;
+  /**
+   * The link of this sandbox: resolves when its runner has dialled `control` and `bulk` and said hello, at once when it has already.
+   * A runner that cannot repeat `secret` (when one is given) is turned away and waited for further.
+   * Rejects with the signal's reason, or with AppError `protocol_violated` for an answer that is no hello.
+   */
+  connect(id: SandboxId, secret: string | null, signal: AbortSignal): Promise<SandboxLink>;
+  /** Closes the sockets and connections of a sandbox and removes its folder; resolves when that is already gone. */
+  close(id: SandboxId): Promise<void>;
+}
+
+/**
+ * One connection to one runner. Every method throws AppError `link_lost` when the connection is gone (then connect again),
+ * and `protocol_violated` when the runner answers what it must not. All that comes back is untrusted and bounded.
+ */
+export interface SandboxLink {
+  readonly hello: Hello;
+  /** Aborted when the connection is gone. */
+  readonly lost: AbortSignal;
+  start(start: Start, signal: AbortSignal): Promise<void>;
+  /** Validated events with n > after, in order without gaps, live until the link is lost (throws) or the signal aborts. */
+  events(after: number, signal: AbortSignal): AsyncIterable<RunnerEvent[]>;
+  ack(n: number): Promise<void>;
+  stop(request: StopRequest, signal: AbortSignal): Promise<void>;
+  /** Resolves when no process but the runner remains in the sandbox. */
+  quiesce(signal: AbortSignal): Promise<void>;
+  /** Sends a tar that becomes part of the workspace. */
+  upload(tar: Readable, signal: AbortSignal): Promise<void>;
+  /** A tar of the workspace. The stream errors, and never just ends, when it was cut short or its hash differs. */
+  pack(signal: AbortSignal): Promise<Readable>;
+  list(path: string, signal: AbortSignal): Promise<FileList>;
+  /** Bytes start to end (inclusive) of a file; errors like `pack`. */
+  read(
+    path: string,
+    range: { start: number; end: number } | null,
+    signal: AbortSignal,
+  ): Promise<{ size_bytes: number; content: Readable }>;
+  /** The bytes of a blob, checked against its name and at most BLOB_MAX_BYTES. */
+  blob(sha256: string, signal: AbortSignal): Promise<Buffer>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,102 @@
+import type { Event, EventBody, EventType, RunnerEvent } from "../contract/event.ts";
+import type { JobRequest, JobResult, Limits, Phase, Reason, Status, Usage } from "../contract/job.ts";
+import type { SandboxId } from "./driver.ts";
+
+/** What changes of a job while it lives. All in one row, so that one transaction holds a change and its events. */
+export type JobState = {
+  status: Status;
+  phase: Phase;
+  reason: Reason | null;
+  /** Why the job is ending; set on entering `packing`, and becomes status and reason when the ZIP is there. */
+  ending: { status: Extract<Status, "complete" | "error" | "cancelled">; reason: Reason | null } | null;
+  cancel_requested: boolean;
+  sandbox_id: SandboxId | null;
+  volume: string | null;
+  image: { reference: string; digest: string } | null;
+  link_secret: string | null;
+  /** Epoch of the runner whose events were stored last, and the highest n of it. */
+  runner_epoch: string | null;
+  runner_n: number;
+  starting_at: string | null;
+  started_at: string | null;
+  packing_at: string | null;
+  ended_at: string | null;
+  usage: Usage;
+  result: JobResult | null;
+};
+
+/** A job as it is stored: what never changes, and its state. `env` is in the request and leaves the store only for the sandbox. */
+export type JobRecord = {
+  job_id: string;
+  owner: string;
+  scheduled_at: string;
+  request: JobRequest;
+  limits: Limits;
+  retry_of: string | null;
+  /** True when files or an archive came with the job; they lie in the artifact store. */
+  has_upload: boolean;
+  state: JobState;
+};
+
+export type JobsFilter = {
+  status?: Status | undefined;
+  label?: { name: string; value: string | null } | undefined;
+  /** Case-insensitive part of the prompt. */
+  text?: string | undefined;
+};
+
+export type EventsFilter = {
+  /** Give events with seq (or cursor, for all jobs) above this. */
+  after: number;
+  limit: number;
+  types?: readonly EventType[] | undefined;
+  /** Leaves these out; used where no `types` are given. */
+  without?: readonly EventType[] | undefined;
+};
+
+/** Remembers jobs and events. Each method is one transaction. */
+export interface Store {
+  /**
+   * Inserts a job with its first events. With an idempotency key that is known, inserts nothing and returns the job that has it;
+   * `fresh` tells which. Throws AppError `idempotency_mismatch` when the key came with another fingerprint.
+   */
+  insertJob(
+    job: JobRecord,
+    events: EventBody[],
+    idempotency: { key: string; fingerprint: string } | null,
+  ): Promise<{ job: JobRecord; fresh: boolean; events: Event[] }>;
+  getJob(job_id: string): Promise<JobRecord | null>;
+  /** True when the job was there once and retention removed it. */
+  wasRemoved(job_id: string): Promise<boolean>;
+  /** Newest first. The cursor is opaque; null at the end. Throws AppError `invalid_request` for a cursor that is not ours. */
+  listJobs(
+    filter: JobsFilter,
+    limit: number,
+    cursor: string | null,
+  ): Promise<{ jobs: JobRecord[]; next_cursor: string | null }>;
+  /** All jobs that have not ended, oldest first. */
+  unendedJobs(): Promise<JobRecord[]>;
+  countQueued(): Promise<number>;
+  /** Changes a job and appends events, in one transaction; numbers them, at the time given. Returns them as stored. */
+  append(job_id: string, at: string, change: Partial<JobState>, events: EventBody[]): Promise<Event[]>;
+  /**
+   * The same for events of a runner: those of (job, epoch, n) that are stored already are skipped, so asking again never doubles one.
+   * Moves runner_epoch and runner_n along. The runner's own clock is not trusted: `at` is ours.
+   */
+  appendFromRunner(
+    job_id: string,
+    at: string,
+    epoch: string,
+    events: RunnerEvent[],
+    change: Partial<JobState>,
+  ): Promise<Event[]>;
+  readEvents(job_id: string, filter: EventsFilter): Promise<Event[]>;
+  readAllEvents(filter: EventsFilter): Promise<Event[]>;
+  /** Cursor of the newest event of all jobs, 0 when there is none. */
+  lastCursor(): Promise<number>;
+  /** Ended jobs that ended before `before`, oldest first, at most `limit`. */
+  expiredJobs(before: string, limit: number): Promise<string[]>;
+  /** Removes at most `slice` events of a job; once none is left the job itself, remembering that it was there. True when all is gone. */
+  removeJobSlice(job_id: string, slice: number): Promise<boolean>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
