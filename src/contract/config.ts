@@ -22,7 +22,9 @@ export const Config = z.strictObject({
   templates: z
     .record(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/), TemplateConfig)
     .prefault({})
-    .transform((given) => ({ base: TemplateConfig.parse(BASE_TEMPLATE), ...given })),
+    .transform(
+      (given): Record<string, TemplateConfig> => ({ base: TemplateConfig.parse(BASE_TEMPLATE), ...given }),
+    ),
   default_template: z.string().default("base"),
   /** Jobs at work at the same time; null means as many as the machine has cores. */
   concurrency: z.int().min(1).max(1000).nullable().default(null),

@@ -160,3 +160,8 @@ export function parseRunnerEvent(line: string): RunnerEvent | null {
   if (!data.success) return null;
   return { n: outer.data.n, at: outer.data.at, type, data: data.data } as RunnerEvent;
 }
+
+/** The bytes that a step wrote. */
+export function decodeOutput(data: { encoding: "utf8" | "base64"; data: string }): Buffer {
+  return Buffer.from(data.data, data.encoding);
+}

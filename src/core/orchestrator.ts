@@ -1,59 +1,427 @@
 import type { Readable } from "node:stream";
-import type { CancelAnswer, Check, JobsAnswer, JobsQuery, Template } from "../contract/api.ts";
-import type { Event, EventType } from "../contract/event.ts";
+import {
+  type CancelAnswer,
+  type Check,
+  DOWNLOAD_WAIT_MS,
+  type JobsAnswer,
+  type JobsQuery,
+  type Template,
+} from "../contract/api.ts";
+import { AppError } from "../contract/errors.ts";
+import { decodeOutput, type Event, type EventType } from "../contract/event.ts";
 import type { Job, JobRequest } from "../contract/job.ts";
 import type { FileList } from "../contract/link.ts";
+import { admit } from "./admission.ts";
 import type { UploadPart } from "./artifacts.ts";
+import { DeadlinePassed, withDeadline } from "./deadline.ts";
+import type { Dependencies } from "./dependencies.ts";
+import type { DriverInfo, SandboxStatus } from "./driver.ts";
+import { EventLog } from "./event-log.ts";
+import { JobRun } from "./job-run.ts";
+import { jobView } from "./job-view.ts";
+import { cancelled, initialState, scheduled } from "./lifecycle.ts";
+import type { SandboxLink } from "./link.ts";
+import { Queue } from "./queue.ts";
+import { reconcile } from "./reconcile.ts";
+import type { JobRecord } from "./store.ts";
+import { keepHouse, watchSandboxes } from "./upkeep.ts";
 
 export type ByteRange = { start: number; end: number };
 export type Follow = { after: number | null; types: readonly EventType[] | null; follow: boolean };
 
+/** What the machine has is asked again after this long. */
+const MACHINE_FRESH_MS = 60_000;
+/** At start the engine may be away this long before jobs wait for it instead of the start. */
+const ENGINE_AT_START_MS = 3_000;
+
 /**
  * The whole of what a surface (HTTP, later MCP) may ask for. Unknown ids throw AppError `not_found`, those that retention removed `expired`.
  */
-export declare class Orchestrator {
+export class Orchestrator {
+  readonly #dependencies: Dependencies;
+  readonly #events: EventLog;
+  readonly #queue = new Queue();
+  readonly #runs = new Map<string, JobRun>();
+  readonly #shutdown = new AbortController();
+  readonly #background: Promise<void>[] = [];
+  /** Jobs that have a place, but whose row is still being read. */
+  readonly #reserved = new Map<string, Promise<void>>();
+  readonly #tracked = new Set<Promise<void>>();
+  #machine: { info: DriverInfo; at: number } | null = null;
+
+  private constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies;
+    this.#events = new EventLog(dependencies.store, dependencies.clock);
+  }
+
+  /** Takes up what an earlier orchestrator left, and begins to work. */
+  static async start(dependencies: Dependencies): Promise<Orchestrator> {
+    const orchestrator = new Orchestrator(dependencies);
+    await orchestrator.#takeUp();
+    orchestrator.#background.push(orchestrator.#watch(), keepHouse(dependencies, orchestrator.#signal));
+    return orchestrator;
+  }
+
   /** Checks the request against templates and machine (AppError `invalid_request`), keeps the upload, stores the job, wakes the queue. */
-  schedule(
+  async schedule(
     request: JobRequest,
     options: {
       upload: AsyncIterable<UploadPart> | null;
       idempotency: { key: string; fingerprint: string } | null;
     },
     signal: AbortSignal,
-  ): Promise<Job>;
-  job(job_id: string): Promise<Job>;
-  jobs(query: JobsQuery): Promise<JobsAnswer>;
-  cancel(job_id: string): Promise<CancelAnswer>;
+  ): Promise<Job> {
+    this.#refuseWhenStopping();
+    const { artifacts, names } = this.#dependencies;
+    const limits = admit(request, this.#dependencies.config, await this.#machineInfo(signal));
+    const job_id = names.job_id();
+    let has_upload = false;
+    if (options.upload !== null) {
+      has_upload = (await artifacts.saveUpload(job_id, options.upload, signal)).files > 0;
+      if (!has_upload) await artifacts.remove(job_id);
+    }
+    return this.#insert({ job_id, request, limits, has_upload, retry_of: null }, options.idempotency);
+  }
+
+  async job(job_id: string): Promise<Job> {
+    return jobView(await this.#record(job_id));
+  }
+
+  async jobs(query: JobsQuery): Promise<JobsAnswer> {
+    const { status, label, text, limit, cursor } = query;
+    const equals = label?.indexOf("=") ?? -1;
+    const filter = {
+      status,
+      text,
+      label:
+        label === undefined
+          ? undefined
+          : equals === -1
+            ? { name: label, value: null }
+            : { name: label.slice(0, equals), value: label.slice(equals + 1) },
+    };
+    const found = await this.#dependencies.store.listJobs(filter, limit, cursor ?? null);
+    return { jobs: found.jobs.map(jobView), next_cursor: found.next_cursor };
+  }
+
+  async cancel(job_id: string): Promise<CancelAnswer> {
+    const record = await this.#record(job_id);
+    const { state } = record;
+    if (state.phase === "ended")
+      return { job_id, status: state.status, cancelled: state.status === "cancelled" };
+    const run = this.#runs.get(job_id);
+    const ending = run?.ending ?? state.ending;
+    if (ending != null) return { job_id, status: state.status, cancelled: ending.status === "cancelled" };
+    if (!state.cancel_requested)
+      await this.#events.append(job_id, {
+        change: { cancel_requested: true },
+        events: [{ type: "cancel.requested", data: {} }],
+      });
+    if (this.#queue.remove(job_id)) this.#launch({ ...record, state: { ...state, cancel_requested: true } });
+    await this.#reserved.get(job_id);
+    this.#runs.get(job_id)?.end(cancelled());
+    const now = this.#runs.get(job_id)?.ending ?? null;
+    return { job_id, status: state.status, cancelled: now === null || now.status === "cancelled" };
+  }
+
   /** The same task again, upload and env included. */
-  retry(job_id: string): Promise<Job>;
+  async retry(job_id: string): Promise<Job> {
+    this.#refuseWhenStopping();
+    const { artifacts, names, config } = this.#dependencies;
+    const record = await this.#record(job_id);
+    const limits = admit(record.request, config, await this.#machineInfo(this.#signal));
+    const again = names.job_id();
+    if (record.has_upload && !(await artifacts.copyUpload(job_id, again)))
+      throw new AppError({ code: "expired", message: `The files that came with job ${job_id} are gone.` });
+    const { request, has_upload } = record;
+    return this.#insert({ job_id: again, request, limits, has_upload, retry_of: job_id }, null);
+  }
+
   /** Events of a job in order; with `follow` live until `job.ended`, without it to the last one stored. `after` null is 0. */
-  events(job_id: string, filter: Follow, signal: AbortSignal): AsyncIterable<Event>;
+  async *events(job_id: string, filter: Follow, signal: AbortSignal): AsyncGenerator<Event> {
+    await this.#record(job_id);
+    const until = AbortSignal.any([signal, this.#signal]);
+    const { types, follow } = filter;
+    for await (const batch of this.#events.follow(job_id, { after: filter.after ?? 0, types, follow }, until))
+      yield* batch;
+  }
+
   /** Events of all jobs by cursor; `after` null starts now; leaves out `step.output` unless `types` names it. */
-  allEvents(filter: Follow, signal: AbortSignal): AsyncIterable<Event>;
+  async *allEvents(filter: Follow, signal: AbortSignal): AsyncGenerator<Event> {
+    const after = filter.after ?? (await this.#dependencies.store.lastCursor());
+    const until = AbortSignal.any([signal, this.#signal]);
+    const { types, follow } = filter;
+    const wanted = { after, types, without: ["step.output"] as const, follow };
+    for await (const batch of this.#events.followAll(wanted, until)) yield* batch;
+  }
+
   /** Exactly the bytes that the steps wrote. */
-  logs(
+  async *logs(
     job_id: string,
     filter: { follow: boolean; stream: "stdout" | "stderr" | null; step: number | null },
     signal: AbortSignal,
-  ): AsyncIterable<Uint8Array>;
+  ): AsyncGenerator<Uint8Array> {
+    const wanted = { after: 0, types: ["step.output"] as const, follow: filter.follow };
+    for await (const event of this.events(job_id, wanted, signal)) {
+      if (event.type !== "step.output") continue;
+      if (filter.stream !== null && event.data.stream !== filter.stream) continue;
+      if (filter.step !== null && event.data.step !== filter.step) continue;
+      yield decodeOutput(event.data);
+    }
+  }
+
   /** From the sandbox while it lives, else from the ZIP. */
-  files(job_id: string, path: string, signal: AbortSignal): Promise<FileList>;
-  file(
+  async files(job_id: string, path: string, signal: AbortSignal): Promise<FileList> {
+    const { record, link } = await this.#workspace(job_id);
+    if (link !== null) return link.list(path, signal);
+    return this.#dependencies.artifacts.listZip(record.job_id, path);
+  }
+
+  async file(
     job_id: string,
     path: string,
     range: ByteRange | null,
     signal: AbortSignal,
-  ): Promise<{ size_bytes: number; content: Readable }>;
-  blob(job_id: string, sha256: string): Promise<{ size_bytes: number; content: Readable }>;
+  ): Promise<{ size_bytes: number; content: Readable }> {
+    const { record, link } = await this.#workspace(job_id);
+    if (link !== null) return link.read(path, range, signal);
+    return this.#dependencies.artifacts.readZip(record.job_id, path, range);
+  }
+
+  async blob(job_id: string, sha256: string): Promise<{ size_bytes: number; content: Readable }> {
+    await this.#record(job_id);
+    const blob = await this.#dependencies.artifacts.openBlob(job_id, sha256);
+    if (blob === null)
+      throw new AppError({ code: "not_found", message: `Job ${job_id} has no blob ${sha256}.` });
+    return blob;
+  }
+
   /** The ZIP; waits up to DOWNLOAD_WAIT_MS while the job is packing. AppError `not_ended` before that. */
-  download(
+  async download(
     job_id: string,
     signal: AbortSignal,
-  ): Promise<{ size_bytes: number; sha256: string; open: (range: ByteRange | null) => Readable }>;
+  ): Promise<{ size_bytes: number; sha256: string; open: (range: ByteRange | null) => Readable }> {
+    let record = await this.#record(job_id);
+    if (record.state.phase === "packing") {
+      await this.#untilEnded(job_id, signal);
+      record = await this.#record(job_id);
+    }
+    this.#refuseUnlessEnded(record);
+    const zip = await this.#dependencies.artifacts.openZip(job_id);
+    if (zip === null) throw new AppError({ code: "expired", message: `The ZIP of job ${job_id} is gone.` });
+    return zip;
+  }
+
   /** AppError `not_found` when the job was not scheduled with `patch`, `not_ended` before its end. */
-  changes(job_id: string): Promise<Readable>;
-  templates(): Template[];
-  doctor(signal: AbortSignal): Promise<Check[]>;
+  async changes(job_id: string): Promise<Readable> {
+    const record = await this.#record(job_id);
+    if (!record.request.patch)
+      throw new AppError({
+        code: "not_found",
+        message: `Job ${job_id} has no patch.`,
+        hint: "Schedule it with `patch: true`, or `sealwork run --dir`.",
+      });
+    this.#refuseUnlessEnded(record);
+    const patch = await this.#dependencies.artifacts.openPatch(job_id);
+    if (patch === null) throw new AppError({ code: "not_found", message: `Job ${job_id} left no patch.` });
+    return patch;
+  }
+
+  templates(): Template[] {
+    const { templates, default_template } = this.#dependencies.config;
+    return Object.entries(templates).map(([name, { image, description, limits }]) => ({
+      name,
+      image,
+      description,
+      limits,
+      default: name === default_template,
+    }));
+  }
+
+  doctor(signal: AbortSignal): Promise<Check[]> {
+    return this.#dependencies.doctor(signal);
+  }
+
   /** Stops taking and starting jobs; sandboxes go on and are found again by the next orchestrator. */
-  [Symbol.asyncDispose](): Promise<void>;
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#shutdown.abort();
+    await Promise.all([...this.#background, ...this.#tracked]);
+  }
+
+  get #signal(): AbortSignal {
+    return this.#shutdown.signal;
+  }
+
+  async #takeUp(): Promise<void> {
+    const { store, driver, clock, log } = this.#dependencies;
+    const unended = await store.unendedJobs();
+    let statuses: SandboxStatus[] | null = null;
+    try {
+      const limit = { what: "Asking the container engine", ms: ENGINE_AT_START_MS };
+      statuses = await withDeadline(clock, limit, this.#signal, (signal) => driver.list(signal));
+    } catch (error) {
+      log("warn", "The container engine does not answer at start.", { error: String(error) });
+    }
+    const { resume, queue } = reconcile(unended, statuses ?? []);
+    for (const { job, ending, status } of resume) {
+      const run = this.#launch(job);
+      if (statuses === null) continue;
+      if (ending !== null) run.end(ending);
+      if (job.state.phase !== "starting" || status !== null) run.sandboxChanged(status);
+    }
+    for (const job of queue) this.#enqueue(job);
+    this.#startNext();
+  }
+
+  async #watch(): Promise<void> {
+    const byId = (id: string | null) =>
+      id === null ? undefined : [...this.#runs.values()].find((run) => run.sandbox_id === id);
+    await watchSandboxes(
+      this.#dependencies,
+      {
+        changed: (status) => byId(status.id)?.sandboxChanged(status),
+        // A sandbox that is not listed may not be made yet; only those that are listed say something here.
+        listed: (statuses) => {
+          for (const status of statuses) byId(status.id)?.sandboxChanged(status);
+        },
+      },
+      this.#signal,
+    );
+  }
+
+  async #insert(
+    job: Pick<JobRecord, "job_id" | "request" | "limits" | "has_upload" | "retry_of">,
+    idempotency: { key: string; fingerprint: string } | null,
+  ): Promise<Job> {
+    const { store, artifacts, clock, owner, config } = this.#dependencies;
+    const record: JobRecord = { ...job, owner, scheduled_at: clock.now(), state: initialState() };
+    let fresh = false;
+    try {
+      if (this.#queue.size >= config.queue_max)
+        throw new AppError({
+          code: "queue_full",
+          message: `${this.#queue.size} jobs are waiting already.`,
+          hint: "Try again when some have ended.",
+        });
+      const inserted = await store.insertJob(record, scheduled(record.request), idempotency);
+      fresh = inserted.fresh;
+      if (!fresh) return jobView(inserted.job);
+      this.#events.published(inserted.events);
+    } finally {
+      if (!fresh && job.has_upload) await artifacts.remove(job.job_id);
+    }
+    this.#enqueue(record);
+    this.#startNext();
+    return jobView(record);
+  }
+
+  #enqueue({ job_id, request, scheduled_at }: JobRecord): void {
+    this.#queue.add({ job_id, priority: request.priority, scheduled_at });
+  }
+
+  /** Fills the free places. A place is taken before the job's row is read, so that the limit holds meanwhile. */
+  #startNext(): void {
+    while (!this.#signal.aborted && this.#runs.size + this.#reserved.size < this.#dependencies.concurrency) {
+      const job_id = this.#queue.take();
+      if (job_id === null) return;
+      const started = this.#startQueued(job_id).finally(() => this.#reserved.delete(job_id));
+      this.#reserved.set(job_id, started);
+      this.#track(started);
+    }
+  }
+
+  /** A job whose row cannot be read stays in the store and is found again at the next start. */
+  async #startQueued(job_id: string): Promise<void> {
+    try {
+      const record = await this.#dependencies.store.getJob(job_id);
+      if (record !== null && !this.#signal.aborted) this.#launch(record);
+    } catch (error) {
+      this.#dependencies.log("error", "A queued job could not be read.", { job_id, error: String(error) });
+    }
+  }
+
+  #launch(record: JobRecord): JobRun {
+    const run = new JobRun(record, this.#dependencies, this.#events);
+    this.#runs.set(record.job_id, run);
+    const ended = run.run(this.#signal).finally(() => {
+      this.#runs.delete(record.job_id);
+      this.#startNext();
+    });
+    this.#track(ended);
+    return run;
+  }
+
+  #track(work: Promise<void>): void {
+    this.#tracked.add(work);
+    void work.finally(() => this.#tracked.delete(work));
+  }
+
+  async #record(job_id: string): Promise<JobRecord> {
+    const { store } = this.#dependencies;
+    const record = await store.getJob(job_id);
+    if (record !== null) return record;
+    if (await store.wasRemoved(job_id))
+      throw new AppError({
+        code: "expired",
+        message: `Job ${job_id} was removed after the retention time.`,
+      });
+    throw new AppError({ code: "not_found", message: `There is no job ${job_id}.` });
+  }
+
+  async #workspace(job_id: string): Promise<{ record: JobRecord; link: SandboxLink | null }> {
+    const record = await this.#record(job_id);
+    if (record.state.phase === "ended") return { record, link: null };
+    const link = this.#runs.get(job_id)?.link ?? null;
+    if (link !== null) return { record, link };
+    const pending = record.state.status === "pending";
+    throw new AppError({
+      code: pending ? "conflict" : "link_lost",
+      message: pending
+        ? `Job ${job_id} has no files yet: it is ${record.state.phase}.`
+        : `The sandbox of job ${job_id} does not answer at the moment.`,
+      hint: "Try again in a moment.",
+    });
+  }
+
+  async #untilEnded(job_id: string, signal: AbortSignal): Promise<void> {
+    const limit = { what: "Packing", ms: DOWNLOAD_WAIT_MS };
+    const wanted = { after: 0, types: ["job.ended"] as const, follow: true };
+    try {
+      await withDeadline(this.#dependencies.clock, limit, signal, async (inner) => {
+        for await (const _ of this.events(job_id, wanted, inner)) return;
+      });
+    } catch (error) {
+      if (!(error instanceof DeadlinePassed)) throw error;
+    }
+  }
+
+  #refuseUnlessEnded({ job_id, state }: JobRecord): void {
+    if (state.phase === "ended") return;
+    throw new AppError({
+      code: "not_ended",
+      message: `Job ${job_id} has not ended: it is ${state.phase}.`,
+      hint: "Ask again later, or cancel the job to get what there is.",
+    });
+  }
+
+  #refuseWhenStopping(): void {
+    if (!this.#signal.aborted) return;
+    throw new AppError({
+      code: "shutting_down",
+      message: "The server is stopping.",
+      hint: "Try again in a moment.",
+    });
+  }
+
+  async #machineInfo(signal: AbortSignal): Promise<DriverInfo> {
+    const now = Date.parse(this.#dependencies.clock.now());
+    if (this.#machine !== null && now - this.#machine.at < MACHINE_FRESH_MS) return this.#machine.info;
+    try {
+      this.#machine = { info: await this.#dependencies.driver.info(signal), at: now };
+    } catch (error) {
+      // What the machine has does not change while the engine is away, and a job may well wait for it.
+      if (this.#machine === null) throw error;
+    }
+    return this.#machine.info;
+  }
 }

@@ -1,0 +1,386 @@
+import { AppError } from "../contract/errors.ts";
+import { CurrentJob } from "./current-job.ts";
+import { DeadlinePassed, withDeadline } from "./deadline.ts";
+import type { Dependencies } from "./dependencies.ts";
+import type { SandboxStatus } from "./driver.ts";
+import { EndingOnce, endingOfSandbox, endingOfStart } from "./ending.ts";
+import type { EventLog } from "./event-log.ts";
+import { cancelled, type Ending, failed, toEnded, toPacking, toStarting, toWorking } from "./lifecycle.ts";
+import type { SandboxLink } from "./link.ts";
+import { type Packed, packJob } from "./packing.ts";
+import { Pump } from "./pump.ts";
+import { Sandbox } from "./sandbox.ts";
+import type { JobRecord } from "./store.ts";
+
+/** A link that is gone gets this long to come back before the engine is asked, each time. */
+const RELINK_MS = 2_000;
+/** Without a link and without an answer of the engine, the sandbox counts as dead after this. */
+const UNREACHABLE_MS = 5_000;
+/** A sandbox that runs, as the engine says, but does not link counts as dead after this. */
+const UNLINKED_MS = 60_000;
+const STOP_MS = 6_000;
+const QUIESCE_MS = 15_000;
+const PACK_ATTEMPTS = 3;
+/** When the ZIP cannot be written (this machine's disk is full, say), the job stays in packing and tries again. */
+const PACK_RETRY_MS = 30_000;
+/** Timers of the platform end at 2^31 ms, and clocks may be set; so a long wait is made of pieces. */
+const CLOCK_STEP_MS = 60_000;
+const IMAGE_LINES_MAX = 2_000;
+
+/** One job on its way from the queue to its ZIP. Can be taken up again in any phase, after a restart. */
+export class JobRun {
+  readonly #dependencies: Dependencies;
+  readonly #ending = new EndingOnce();
+  readonly #pump: Pump;
+  readonly #job: CurrentJob;
+  #sandbox: Sandbox | null = null;
+
+  constructor(record: JobRecord, dependencies: Dependencies, events: EventLog) {
+    this.#dependencies = dependencies;
+    this.#job = new CurrentJob(record, events);
+    this.#pump = new Pump(this.#job, this.#ending, dependencies);
+    const { state } = record;
+    if (state.sandbox_id !== null) this.#sandbox = new Sandbox(state.sandbox_id, dependencies);
+    if (state.ending !== null) this.#ending.set(state.ending);
+    else if (state.cancel_requested) this.#ending.set(cancelled());
+  }
+
+  get record(): JobRecord {
+    return this.#job.record;
+  }
+
+  /** The link to the sandbox; null while there is none. */
+  get link(): SandboxLink | null {
+    return this.#sandbox?.link ?? null;
+  }
+
+  get sandbox_id(): string | null {
+    return this.#sandbox?.id ?? null;
+  }
+
+  /** False when the job is ending for another reason already. */
+  end(ending: Ending): boolean {
+    return this.#ending.set(ending);
+  }
+
+  /** How the job is ending; null while nothing ends it. */
+  get ending(): Ending | null {
+    return this.#ending.value;
+  }
+
+  sandboxChanged(status: SandboxStatus | null): void {
+    this.#sandbox?.changed(status);
+  }
+
+  /** Resolves when the job has ended, or when `shutdown` aborts; then the sandbox goes on without us. Never rejects. */
+  async run(shutdown: AbortSignal): Promise<void> {
+    try {
+      await this.#untilEnding(shutdown);
+      while (!shutdown.aborted && this.#job.state.phase !== "ended") {
+        try {
+          await this.#pack(shutdown);
+        } catch (error) {
+          if (shutdown.aborted) break;
+          this.#log("error", "The job could not be packed; it is tried again.", error);
+          await this.#dependencies.clock.sleep(PACK_RETRY_MS, shutdown);
+        }
+      }
+      if (!shutdown.aborted) await this.#cleanUp(shutdown);
+    } catch (error) {
+      if (!shutdown.aborted) this.#log("error", "What was left of the job could not be removed.", error);
+    }
+    await this.#sandbox?.disconnect();
+  }
+
+  async #untilEnding(shutdown: AbortSignal): Promise<void> {
+    const stop = AbortSignal.any([shutdown, this.#ending.signal]);
+    try {
+      const { phase } = this.#job.state;
+      if ((phase === "queued" || phase === "starting") && !stop.aborted) await this.#start(stop);
+      if (this.#job.state.phase === "working" && !stop.aborted) await this.#work(stop);
+    } catch (error) {
+      if (stop.aborted) return;
+      this.#ending.set(this.#endingOfError(error));
+    }
+  }
+
+  async #start(stop: AbortSignal): Promise<void> {
+    const { names, images, artifacts, config } = this.#dependencies;
+    const { request, limits, job_id } = this.#job.record;
+    if (this.#job.state.phase === "queued") {
+      const sandbox_id = names.sandbox_id();
+      const transition = toStarting(this.#job.state, this.#now(), {
+        sandbox_id,
+        volume: `sealwork-${sandbox_id}`,
+        link_secret: names.secret(),
+      });
+      this.#sandbox = new Sandbox(sandbox_id, this.#dependencies);
+      await this.#job.apply(transition);
+    }
+    const sandbox = this.#sandbox;
+    const { volume, link_secret } = this.#job.state;
+    const template = config.templates[request.template];
+    if (sandbox === null || volume === null || link_secret === null || template === undefined)
+      throw new AppError({
+        code: "image_missing",
+        message: `There is no template ${request.template} any more.`,
+      });
+
+    const image = await images.ensure(
+      { name: request.template, image: template.image, build: template.build },
+      this.#imageProgress(),
+      stop,
+    );
+    await this.#job.apply({ change: { image }, events: [] });
+    const link = await sandbox.start(
+      { job_id, volume, image: image.reference, limits, runtime: config.runtime },
+      () =>
+        this.#job.apply({
+          change: {},
+          events: [{ type: "sandbox.started", data: { sandbox_id: sandbox.id, image_digest: image.digest } }],
+        }),
+      stop,
+    );
+    await this.#linked(sandbox, link, false);
+    if (link.hello.job_id === null) {
+      const upload = await artifacts.openUpload(job_id);
+      if (upload !== null) await link.upload(upload, stop);
+      const { agent, prompt, model, env } = request;
+      await link.start({ job_id, secret: link_secret, agent, prompt, model, env, limits }, stop);
+    } else if (link.hello.job_id !== job_id || link.hello.secret !== link_secret)
+      throw new AppError({ code: "protocol_violated", message: "The runner answered for another job." });
+    await this.#job.apply(toWorking(this.#job.state, this.#now()));
+  }
+
+  /** Takes the runner's events in until something ends the job. */
+  async #work(stop: AbortSignal): Promise<void> {
+    const clocks = this.#watchClocks(stop);
+    try {
+      while (!stop.aborted) {
+        const link = await this.#connected(stop);
+        if (link === null) return;
+        try {
+          await this.#pump.run(link, stop);
+        } catch (error) {
+          if (!(error instanceof AppError) || error.code !== "link_lost") throw error;
+        }
+      }
+    } catch (error) {
+      if (!stop.aborted) this.#ending.set(this.#endingOfError(error));
+    }
+    await clocks;
+  }
+
+  /** The living link, or a new one; null when the sandbox turned out to be dead (the ending is then set). */
+  async #connected(stop: AbortSignal): Promise<SandboxLink | null> {
+    const sandbox = this.#sandbox;
+    if (sandbox === null) throw new AppError({ code: "internal", message: "A working job has no sandbox." });
+    if (sandbox.link !== null) return sandbox.link;
+    const { clock } = this.#dependencies;
+    for (let waited = 0; ; waited += RELINK_MS) {
+      try {
+        const link = await withDeadline(clock, { what: "Linking again", ms: RELINK_MS }, stop, (signal) =>
+          sandbox.connect(this.#job.state.link_secret, signal),
+        );
+        await this.#linked(sandbox, link, true);
+        return link;
+      } catch (error) {
+        if (stop.aborted) throw error;
+        if (!sandbox.gone.aborted && !(error instanceof DeadlinePassed)) throw error;
+      }
+      const dead = await this.#foundDead(sandbox, waited + RELINK_MS, stop);
+      if (dead === null) continue;
+      this.#ending.set(dead);
+      return null;
+    }
+  }
+
+  async #foundDead(sandbox: Sandbox, waited_ms: number, stop: AbortSignal): Promise<Ending | null> {
+    if (!sandbox.gone.aborted) {
+      try {
+        await sandbox.look(stop);
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== "engine_unreachable") throw error;
+        if (waited_ms < UNREACHABLE_MS) return null;
+        return failed(
+          "sandbox_died",
+          "The sandbox's link was lost and the container engine does not answer.",
+        );
+      }
+    }
+    if (sandbox.gone.aborted) return endingOfSandbox(sandbox.status);
+    if (waited_ms < UNLINKED_MS) return null;
+    return failed("sandbox_died", "The sandbox runs, but its runner does not answer any more.");
+  }
+
+  /** The wall clock of the job and the idle clock: whichever strikes first ends the job. */
+  async #watchClocks(stop: AbortSignal): Promise<void> {
+    const { clock } = this.#dependencies;
+    const { limits, state } = this.#job.record;
+    const wall = Date.parse(state.started_at ?? this.#now()) + limits.timeout_s * 1000;
+    this.#pump.touch();
+    while (!stop.aborted) {
+      const now = Date.parse(this.#now());
+      const idle = this.#pump.active_at + limits.idle_timeout_s * 1000;
+      if (now >= wall) {
+        this.#ending.set(failed("timed_out", `The job reached its clock limit of ${limits.timeout_s} s.`));
+        return;
+      }
+      if (now >= idle) {
+        this.#ending.set(failed("idle_timed_out", `Nothing happened for ${limits.idle_timeout_s} s.`));
+        return;
+      }
+      await clock.sleep(Math.min(wall - now, idle - now, CLOCK_STEP_MS), stop).catch(() => undefined);
+    }
+  }
+
+  async #pack(shutdown: AbortSignal): Promise<void> {
+    const ending = this.#ending.value ?? failed("internal", "The job ended without a reason.");
+    if (this.#job.state.phase !== "packing")
+      await this.#job.apply(toPacking(this.#job.state, this.#now(), ending));
+    let packed: Packed | null = null;
+    if (this.#job.state.started_at !== null) packed = await this.#packWorkspace(shutdown);
+    if (packed === null) packed = await packJob(this.#job.record, null, this.#dependencies, shutdown);
+    await this.#job.apply(toEnded(this.#job.state, this.#now(), packed));
+  }
+
+  /** Packs out of the living sandbox, or out of a fresh one on the old volume; null when neither can be had. */
+  async #packWorkspace(shutdown: AbortSignal): Promise<Packed | null> {
+    let link = await this.#quietLink(shutdown);
+    for (let attempt = 1; attempt <= PACK_ATTEMPTS; attempt++) {
+      try {
+        link ??= await this.#replaceSandbox(shutdown);
+        return await packJob(this.#job.record, link, this.#dependencies, shutdown);
+      } catch (error) {
+        if (shutdown.aborted) throw error;
+        this.#log("warn", `Packing failed (attempt ${attempt} of ${PACK_ATTEMPTS}).`, error);
+        if (error instanceof AppError && error.code === "protocol_violated") await this.#spoil(error.message);
+        else if (link !== null && link.lost.aborted === false && !(error instanceof AppError)) throw error;
+        link = null;
+      }
+    }
+    if (this.#job.state.ending?.status === "complete")
+      await this.#job.apply({
+        change: { ending: failed("sandbox_died", "The work was done, but it could not be packed.") },
+        events: [],
+      });
+    return null;
+  }
+
+  /** What lied while it was packed is not complete, whatever it said before. */
+  async #spoil(message: string): Promise<void> {
+    if (this.#job.state.ending?.status !== "complete") return;
+    await this.#job.apply({ change: { ending: failed("protocol_violated", message) }, events: [] });
+  }
+
+  /** The link to a sandbox in which nothing runs any more; null when that cannot be had from this sandbox. */
+  async #quietLink(shutdown: AbortSignal): Promise<SandboxLink | null> {
+    const sandbox = this.#sandbox;
+    const { clock } = this.#dependencies;
+    if (sandbox === null || sandbox.gone.aborted) return null;
+    try {
+      const { link_secret, ending } = this.#job.state;
+      const link =
+        sandbox.link ??
+        (await withDeadline(clock, { what: "Linking again", ms: RELINK_MS }, shutdown, (signal) =>
+          sandbox.connect(link_secret, signal),
+        ));
+      if (!this.#pump.agent_ended && link_secret !== null) {
+        const cause = ending?.status === "cancelled" ? "cancelled" : "timed_out";
+        await withDeadline(clock, { what: "Stopping the agent", ms: STOP_MS }, shutdown, async (signal) => {
+          await link.stop({ cause }, signal);
+          await this.#pump.run(link, signal);
+        }).catch((error: unknown) => {
+          if (!(error instanceof DeadlinePassed)) throw error;
+        });
+      }
+      await withDeadline(clock, { what: "Quieting the sandbox", ms: QUIESCE_MS }, shutdown, (signal) =>
+        link.quiesce(AbortSignal.any([signal, sandbox.gone])),
+      );
+      return link;
+    } catch (error) {
+      if (shutdown.aborted) throw error;
+      this.#log("warn", "The sandbox could not be quieted; a fresh one packs its volume.", error);
+      return null;
+    }
+  }
+
+  async #replaceSandbox(shutdown: AbortSignal): Promise<SandboxLink> {
+    const old = this.#sandbox;
+    const { volume, image } = this.#job.state;
+    if (old === null || volume === null || image === null)
+      throw new AppError({ code: "internal", message: "There is no volume to pack." });
+    await old.remove({ keep_volume: true }, shutdown);
+    const sandbox = new Sandbox(this.#dependencies.names.sandbox_id(), this.#dependencies);
+    this.#sandbox = sandbox;
+    await this.#job.apply({
+      change: { sandbox_id: sandbox.id, link_secret: null },
+      events: [
+        {
+          type: "sandbox.replaced",
+          data: {
+            sandbox_id: old.id,
+            by: sandbox.id,
+            reason: "A fresh sandbox packs the volume of a dead one.",
+          },
+        },
+      ],
+    });
+    const { job_id, limits } = this.#job.record;
+    const runtime = this.#dependencies.config.runtime;
+    const link = await sandbox.start(
+      { job_id, volume, image: image.reference, limits, runtime },
+      async () => undefined,
+      shutdown,
+    );
+    await this.#linked(sandbox, link, false);
+    return link;
+  }
+
+  async #cleanUp(shutdown: AbortSignal): Promise<void> {
+    await this.#sandbox?.remove({ keep_volume: false }, shutdown);
+  }
+
+  async #linked(sandbox: Sandbox, link: SandboxLink, relinked: boolean): Promise<void> {
+    const data = { sandbox_id: sandbox.id, epoch: link.hello.epoch, relinked };
+    await this.#job.apply({ change: {}, events: [{ type: "sandbox.linked", data }] });
+  }
+
+  /** Progress of an image as events, in order and bounded; a line that cannot be stored is no reason to fail. */
+  #imageProgress(): (line: string) => void {
+    let lines = 0;
+    return (line) => {
+      if (++lines > IMAGE_LINES_MAX) return;
+      const data = { line: line.slice(0, 4000) };
+      this.#job
+        .apply({ change: {}, events: [{ type: "image.progress", data }] })
+        .catch((error: unknown) => this.#log("warn", "A line of progress was not stored.", error));
+    };
+  }
+
+  #endingOfError(error: unknown): Ending {
+    const sandbox = this.#sandbox;
+    const starting = this.#job.state.started_at === null;
+    if (sandbox?.gone.aborted)
+      return starting ? endingOfStart(sandbox.status) : endingOfSandbox(sandbox.status);
+    if (error instanceof AppError && error.code === "protocol_violated")
+      return failed("protocol_violated", error.message);
+    if (error instanceof AppError && error.code === "image_missing")
+      return failed("image_missing", error.message, error.hint);
+    if (error instanceof DeadlinePassed || error instanceof AppError) {
+      const hint = error instanceof AppError ? error.hint : undefined;
+      return failed(starting ? "sandbox_start_failed" : "sandbox_died", error.message, hint);
+    }
+    this.#log("error", "A fault of ours ended the job.", error);
+    return failed("internal", "A fault of Sealwork ended the job.");
+  }
+
+  #now(): string {
+    return this.#dependencies.clock.now();
+  }
+
+  #log(level: "warn" | "error", message: string, error: unknown): void {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#dependencies.log(level, message, { job_id: this.#job.record.job_id, error: detail });
+  }
+}

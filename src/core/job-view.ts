@@ -1,0 +1,42 @@
+import type { Job } from "../contract/job.ts";
+import { elapsedMs } from "./clock.ts";
+import type { JobRecord } from "./store.ts";
+
+/** A job as people see it: everything but env, link and sandbox. */
+export function jobView(record: JobRecord): Job {
+  const { job_id, request, state } = record;
+  return {
+    job_id,
+    status: state.status,
+    phase: state.phase,
+    reason: state.reason,
+    prompt: request.prompt,
+    agent: request.agent,
+    template: request.template,
+    model: request.model,
+    limits: record.limits,
+    labels: request.labels,
+    priority: request.priority,
+    patch: request.patch,
+    retry_of: record.retry_of,
+    timings: {
+      scheduled_at: record.scheduled_at,
+      started_at: state.started_at,
+      ended_at: state.ended_at,
+      queued_ms: elapsedMs(record.scheduled_at, state.starting_at ?? state.packing_at),
+      starting_ms: elapsedMs(state.starting_at, state.started_at ?? state.packing_at),
+      working_ms: elapsedMs(state.started_at, state.packing_at),
+      packing_ms: elapsedMs(state.packing_at, state.ended_at),
+    },
+    usage: state.usage,
+    links: {
+      status: `/status/${job_id}`,
+      events: `/jobs/${job_id}/events`,
+      logs: `/jobs/${job_id}/logs`,
+      files: `/jobs/${job_id}/files`,
+      cancel: `/cancel/${job_id}`,
+      download: `/download/${job_id}`,
+    },
+    result: state.result,
+  };
+}

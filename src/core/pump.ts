@@ -1,0 +1,119 @@
+import { AppError } from "../contract/errors.ts";
+import { decodeOutput, EVENTS_MAX_PER_JOB, OUTPUT_MAX_BYTES, type RunnerEvent } from "../contract/event.ts";
+import type { Usage } from "../contract/job.ts";
+import type { CurrentJob } from "./current-job.ts";
+import type { Dependencies } from "./dependencies.ts";
+import { type EndingOnce, endingOfAgent } from "./ending.ts";
+import type { SandboxLink } from "./link.ts";
+
+/** Output is cut by the runner at OUTPUT_MAX_BYTES; one that sends this much more ignores the rule. */
+const OUTPUT_SLACK_BYTES = 1024 * 1024;
+/** All events of a job as JSON: output that needs escapes grows sixfold at most, and the rest is small. */
+const EVENT_BYTES_MAX = 8 * OUTPUT_MAX_BYTES;
+
+/** Takes a runner's events from its link into the store, and holds the runner to its bounds. */
+export class Pump {
+  readonly #job: CurrentJob;
+  readonly #ending: EndingOnce;
+  readonly #dependencies: Pick<Dependencies, "artifacts" | "clock" | "log">;
+  #active_at = 0;
+  #agent_ended: boolean;
+  #bytes = 0;
+
+  constructor(
+    job: CurrentJob,
+    ending: EndingOnce,
+    dependencies: Pick<Dependencies, "artifacts" | "clock" | "log">,
+  ) {
+    this.#job = job;
+    this.#ending = ending;
+    this.#dependencies = dependencies;
+    this.#agent_ended = job.state.phase === "working" && job.state.ending !== null;
+  }
+
+  /** When something last happened that counts against the idle clock, in ms since 1970. */
+  get active_at(): number {
+    return this.#active_at;
+  }
+
+  /** True once the agent said that it is done. */
+  get agent_ended(): boolean {
+    return this.#agent_ended;
+  }
+
+  touch(): void {
+    this.#active_at = Date.parse(this.#dependencies.clock.now());
+  }
+
+  /**
+   * Stores and acknowledges batch by batch, until the agent said that it is done (that becomes the ending, unless an earlier cause stands).
+   * Throws what the link throws, and AppError `protocol_violated` when a bound is passed.
+   */
+  async run(link: SandboxLink, stop: AbortSignal): Promise<void> {
+    const { epoch } = link.hello;
+    const { runner_epoch, runner_n } = this.#job.state;
+    const after = runner_epoch === epoch ? runner_n : 0;
+    for await (const batch of link.events(after, stop)) {
+      const usage = this.#account(batch);
+      await this.#keepBlobs(link, batch, stop);
+      const ended = batch.find((event) => event.type === "agent.ended");
+      const ending = ended === undefined ? null : endingOfAgent(ended.data);
+      // The ending is stored with the event: an orchestrator that comes back must not wait for an event that it has.
+      const change = ending === null || this.#ending.value !== null ? { usage } : { usage, ending };
+      await this.#job.takeIn(epoch, batch, change);
+      if (batch.some((event) => event.type !== "metrics.sampled")) this.touch();
+      await link.ack(this.#job.state.runner_n);
+      if (ending === null) continue;
+      this.#agent_ended = true;
+      this.#ending.set(ending);
+      return;
+    }
+  }
+
+  #account(batch: RunnerEvent[]): Usage {
+    const usage = { ...this.#job.state.usage };
+    for (const event of batch) {
+      this.#bytes += JSON.stringify(event.data).length;
+      if (event.type === "step.output") usage.output_bytes += decodeOutput(event.data).length;
+      if (event.type === "metrics.sampled") {
+        usage.cpu_ms = Math.max(usage.cpu_ms, event.data.cpu_ms);
+        usage.memory_peak_bytes = Math.max(usage.memory_peak_bytes, event.data.memory_peak_bytes);
+      }
+      const n = event.n;
+      if (
+        n > EVENTS_MAX_PER_JOB ||
+        usage.output_bytes > OUTPUT_MAX_BYTES + OUTPUT_SLACK_BYTES ||
+        this.#bytes > EVENT_BYTES_MAX
+      )
+        throw new AppError({
+          code: "protocol_violated",
+          message: `The runner sent more than it may (${n} events, ${usage.output_bytes} bytes of output).`,
+        });
+    }
+    return usage;
+  }
+
+  /** Fetches what events name before they are stored, so that nobody sees a name without its content. */
+  async #keepBlobs(link: SandboxLink, batch: RunnerEvent[], signal: AbortSignal): Promise<void> {
+    const { artifacts, log } = this.#dependencies;
+    for (const sha256 of batch.flatMap(blobsOf)) {
+      try {
+        await artifacts.saveBlob(this.#job.record.job_id, sha256, await link.blob(sha256, signal));
+      } catch (error) {
+        if (!(error instanceof AppError) || (error.code !== "body_too_large" && error.code !== "not_found"))
+          throw error;
+        log("warn", "A blob was not kept.", {
+          job_id: this.#job.record.job_id,
+          sha256,
+          error: error.message,
+        });
+      }
+    }
+  }
+}
+
+function blobsOf(event: RunnerEvent): string[] {
+  if (event.type === "step.started") return event.data.code_blob === null ? [] : [event.data.code_blob];
+  if (event.type === "file.changed") return event.data.blob === null ? [] : [event.data.blob];
+  return [];
+}

@@ -1,0 +1,124 @@
+import type { Event, StepCause } from "../contract/event.ts";
+import { decodeOutput } from "../contract/event.ts";
+import type { JobRecord } from "./store.ts";
+
+/** Of each step's output the transcript keeps its first and last part; the whole is in the events and logs. */
+const EXCERPT_CHARS = 4_000;
+/** Steps told one by one; a job with more has the rest in its events. */
+const STEPS_TOLD_MAX = 2_000;
+
+export type StepTold = {
+  step: number;
+  tool: string;
+  title: string;
+  ok: boolean | null;
+  cause: StepCause | null;
+  exit_code: number | null;
+  duration_ms: number | null;
+  message: string | null;
+};
+
+/** What happened in a job, gathered from its events: bounded, whatever the job wrote. */
+export type Story = {
+  summary: string;
+  exit_code: number | null;
+  steps: StepTold[];
+  details: Map<number, { code: string; head: string; tail: string; cut: number }>;
+  said: { from: string; text: string }[];
+};
+
+export async function tellStory(events: AsyncIterable<Event>): Promise<Story> {
+  const story: Story = { summary: "", exit_code: null, steps: [], details: new Map(), said: [] };
+  const byNumber = new Map<number, StepTold>();
+  for await (const event of events) {
+    switch (event.type) {
+      case "step.started": {
+        if (story.steps.length >= STEPS_TOLD_MAX) break;
+        const { step, tool, title, code } = event.data;
+        const told: StepTold = {
+          step,
+          tool,
+          title,
+          ok: null,
+          cause: null,
+          exit_code: null,
+          duration_ms: null,
+          message: null,
+        };
+        story.steps.push(told);
+        byNumber.set(step, told);
+        story.details.set(step, { code, head: "", tail: "", cut: 0 });
+        break;
+      }
+      case "step.output": {
+        const detail = story.details.get(event.data.step);
+        if (detail === undefined) break;
+        const text = decodeOutput(event.data).toString("utf8");
+        if (detail.head.length < EXCERPT_CHARS && detail.tail === "") detail.head += text;
+        else {
+          const joined = detail.tail + text;
+          detail.cut += Math.max(0, joined.length - EXCERPT_CHARS);
+          detail.tail = joined.slice(-EXCERPT_CHARS);
+        }
+        break;
+      }
+      case "step.ended": {
+        const told = byNumber.get(event.data.step);
+        if (told === undefined) break;
+        const { ok, cause, exit_code, duration_ms, message } = event.data;
+        Object.assign(told, { ok, cause, exit_code, duration_ms, message });
+        break;
+      }
+      case "message.said":
+        if (story.said.length < STEPS_TOLD_MAX) story.said.push(event.data);
+        break;
+      case "agent.ended":
+        story.summary = event.data.summary;
+        story.exit_code = event.data.exit_code;
+        break;
+      default:
+    }
+  }
+  return story;
+}
+
+/** The job as Markdown for people. All that came out of the sandbox stands in fences that it cannot close. */
+export function* transcript(record: JobRecord, story: Story): Generator<string> {
+  const ending = record.state.ending;
+  yield `# Job ${record.job_id}\n\n`;
+  yield `- Status: ${ending?.status ?? "unknown"}\n`;
+  if (ending?.reason != null) yield `- Reason: ${ending.reason.code}: ${oneLine(ending.reason.message)}\n`;
+  yield `- Scheduled: ${record.scheduled_at}\n- Agent: ${record.request.agent}\n- Template: ${record.request.template}\n`;
+  yield `\n## Task\n\n${fenced(record.request.prompt)}`;
+  if (story.summary !== "") yield `\n## Summary\n\n${fenced(story.summary)}`;
+  for (const told of story.steps) {
+    yield `\n## Step ${told.step} (${told.tool}): ${oneLine(told.title)}\n`;
+    const detail = story.details.get(told.step);
+    if (detail !== undefined) {
+      yield `\n${fenced(detail.code)}`;
+      const cut = detail.cut > 0 ? `\n… ${detail.cut} characters left out …\n` : "";
+      const output = detail.head + cut + detail.tail;
+      if (output !== "") yield `\nOutput:\n\n${fenced(output)}`;
+    }
+    yield `\n${outcome(told)}\n`;
+  }
+}
+
+function outcome(told: StepTold): string {
+  if (told.cause === null) return "It had not ended.";
+  const took = told.duration_ms === null ? "" : ` after ${(told.duration_ms / 1000).toFixed(2)} s`;
+  const code = told.exit_code === null ? "" : ` with exit code ${told.exit_code}`;
+  const message = told.message === null ? "" : ` (${oneLine(told.message)})`;
+  return `${told.ok ? "Done" : "Failed"}: ${told.cause}${code}${took}${message}.`;
+}
+
+function fenced(content: string): string {
+  let longest = 2;
+  for (const [run] of content.matchAll(/`+/g)) longest = Math.max(longest, run.length);
+  const fence = "`".repeat(longest + 1);
+  return `${fence}\n${content}${content.endsWith("\n") ? "" : "\n"}${fence}\n`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, " ").trim();
+}
