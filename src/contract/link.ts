@@ -21,6 +21,8 @@ export const PING_TIMEOUT_MS = 5_000;
 /** What is large ends with these trailers, because a stream that was cut can look like one that ended well. */
 export const TRAILER_LENGTH = "x-sealwork-length";
 export const TRAILER_SHA256 = "x-sealwork-sha256";
+/** The whole size of a file of which `read` gives a part. */
+export const HEADER_SIZE = "x-sealwork-size";
 
 /** The requests that a runner answers. Bodies are JSON unless said otherwise. */
 export const LINK_ROUTES = {

@@ -1,0 +1,257 @@
+import type { IncomingHttpHeaders, IncomingHttpStatusHeader } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
+import type { Socket } from "node:net";
+import { readBounded, type Trailers, trailersOf } from "../contract/checked-stream.ts";
+import { AppError, ERRORS, type ErrorCode } from "../contract/errors.ts";
+import {
+  LinkError,
+  PING_TIMEOUT_MS,
+  SESSION_MEMORY_MB,
+  SESSION_WINDOW_BYTES,
+  STREAM_WINDOW_BYTES,
+  STREAMS_MAX,
+} from "../contract/link.ts";
+
+/** A JSON answer of a runner is at most this large. */
+export const ANSWER_MAX_BYTES = 1024 * 1024;
+/** How often a connection is pinged. */
+const PING_INTERVAL_MS = 5_000;
+/** What a runner may say no with. Any other code from it is a breach of the rules. */
+const RUNNER_CODES: readonly ErrorCode[] = [
+  "invalid_json",
+  "invalid_path",
+  "invalid_request",
+  "invalid_upload",
+  "not_found",
+  "conflict",
+  "body_too_large",
+  "range_not_satisfiable",
+  "not_available",
+  "internal",
+  "shutting_down",
+  "link_lost",
+  "protocol_violated",
+];
+
+export type Request = {
+  method: "GET" | "POST";
+  route: string;
+  query?: Record<string, string | number>;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** The caller writes the body, ending with trailers. */
+  streams?: boolean;
+};
+export type LinkTimes = {
+  /** From a connection to its hello. */
+  hello_ms: number;
+  /** From a request to the head of its answer, and between two parts of one. A sandbox may be very busy. */
+  answer_ms: number;
+  ping_ms: number;
+};
+export const LINK_TIMES: LinkTimes = { hello_ms: 5_000, answer_ms: 60_000, ping_ms: PING_TIMEOUT_MS };
+
+type Answer = {
+  stream: ClientHttp2Stream;
+  headers: IncomingHttpHeaders & IncomingHttpStatusHeader;
+  trailers: Trailers;
+};
+
+/**
+ * One connection that something in a sandbox opened, with us as its HTTP/2 client. Nothing that comes over it is trusted:
+ * heads, answers and pings are bounded in size and time, and whatever breaks it only aborts `lost`.
+ */
+export class LinkPeer {
+  readonly #session: ClientHttp2Session;
+  readonly #socket: Socket;
+  readonly #times: LinkTimes;
+  readonly #lost = new AbortController();
+  readonly #pinging: NodeJS.Timeout;
+
+  constructor(socket: Socket, times: LinkTimes) {
+    this.#socket = socket;
+    this.#times = times;
+    this.#session = connect("http://runner", {
+      createConnection: () => socket,
+      settings: {
+        enablePush: false,
+        initialWindowSize: STREAM_WINDOW_BYTES,
+        maxConcurrentStreams: STREAMS_MAX,
+      },
+      maxSessionMemory: SESSION_MEMORY_MB,
+      maxReservedRemoteStreams: 0,
+      maxHeaderListPairs: 64,
+    });
+    this.#session.once("connect", () => this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES));
+    this.#session.on("error", (error) => this.destroy(`its connection broke: ${error.message}`));
+    this.#session.on("goaway", () => this.destroy("the runner said that it goes away"));
+    this.#session.on("close", () => this.destroy("its connection was closed"));
+    this.#pinging = setInterval(() => void this.ping(), PING_INTERVAL_MS);
+  }
+
+  /** Aborted, with AppError `link_lost` as the reason, when the connection is gone. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  destroy(why: string): void {
+    if (this.#lost.signal.aborted) return;
+    clearInterval(this.#pinging);
+    this.#lost.abort(linkLost(why));
+    this.#session.destroy();
+    this.#socket.destroy();
+  }
+
+  /** Whether the other side answers a ping in time; when it does not, the connection is given up. */
+  async ping(): Promise<boolean> {
+    if (this.#lost.signal.aborted) return false;
+    const answered = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => {
+        // When this process itself was held up, the answer waits to be read: one turn of the loop reads it.
+        setImmediate(() => setImmediate(() => resolve(false)));
+      }, this.#times.ping_ms);
+      const sent = this.#session.ping((error) => {
+        clearTimeout(timer);
+        resolve(error === null);
+      });
+      if (sent) return;
+      clearTimeout(timer);
+      resolve(false);
+    });
+    if (!answered) this.destroy("it did not answer a ping");
+    return answered;
+  }
+
+  /**
+   * Sends a request and resolves with the head of a good answer. Rejects with what the runner said no with, the signal's reason,
+   * AppError `link_lost` or `protocol_violated`. An abort closes the stream, also later.
+   */
+  async open(
+    request: Request,
+    signal: AbortSignal,
+    opened?: (stream: ClientHttp2Stream) => void,
+  ): Promise<Answer> {
+    signal.throwIfAborted();
+    this.#lost.signal.throwIfAborted();
+    const stream = this.#request(request);
+    const trailers = trailersOf(stream);
+    const abort = (): void => stream.close(constants.NGHTTP2_CANCEL);
+    signal.addEventListener("abort", abort, { once: true });
+    stream.once("close", () => signal.removeEventListener("abort", abort));
+    opened?.(stream);
+    try {
+      const headers = await this.#head(stream);
+      if (headers[":status"] === 200) return { stream, headers, trailers };
+      throw await refusal(stream, this.#times);
+    } catch (error) {
+      stream.close(constants.NGHTTP2_CANCEL);
+      throw this.#because(error, signal);
+    }
+  }
+
+  /** A request whose answer is JSON, at most ANSWER_MAX_BYTES, in time. */
+  async json(
+    request: Request,
+    signal: AbortSignal,
+    opened?: (stream: ClientHttp2Stream) => void,
+  ): Promise<unknown> {
+    const { stream } = await this.open(request, signal, opened);
+    try {
+      return await readJson(stream, this.#times);
+    } catch (error) {
+      throw this.#because(error, signal);
+    } finally {
+      stream.close(constants.NGHTTP2_CANCEL);
+    }
+  }
+
+  #request({ method, route, query, body, streams }: Request): ClientHttp2Stream {
+    const search = new URLSearchParams(
+      Object.entries(query ?? {}).map(([name, value]) => [name, String(value)]),
+    );
+    const path = search.size === 0 ? route : `${route}?${search}`;
+    const hasBody = body !== undefined || streams === true;
+    let stream: ClientHttp2Stream;
+    try {
+      stream = this.#session.request(
+        { ":method": method, ":path": path },
+        { endStream: !hasBody, waitForTrailers: streams === true },
+      );
+    } catch (cause) {
+      throw linkLost("its connection takes no more requests", cause);
+    }
+    // Each step meets the stream's error where it waits; between two steps nobody does, and the next one finds it closed.
+    stream.on("error", () => undefined);
+    if (body !== undefined) stream.end(JSON.stringify(body));
+    return stream;
+  }
+
+  #head(stream: ClientHttp2Stream): Promise<IncomingHttpHeaders & IncomingHttpStatusHeader> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(linkLost(`a request had no answer for ${this.#times.answer_ms} ms`));
+      }, this.#times.answer_ms);
+      stream.once("response", (headers) => {
+        clearTimeout(timer);
+        resolve(headers);
+      });
+      stream.once("close", () => {
+        clearTimeout(timer);
+        reject(linkLost("a request was dropped unanswered"));
+      });
+    });
+  }
+
+  /** The first cause: an abort of the caller, then the loss of the connection, then what was thrown. */
+  #because(error: unknown, signal: AbortSignal): unknown {
+    if (signal.aborted) return signal.reason;
+    if (this.#lost.signal.aborted) return this.#lost.signal.reason;
+    return error;
+  }
+}
+
+export function linkLost(why: string, cause?: unknown): AppError {
+  return new AppError({ code: "link_lost", message: `The link to a sandbox was lost: ${why}.`, cause });
+}
+
+export function violated(what: string): AppError {
+  return new AppError({
+    code: "protocol_violated",
+    message: `The runner broke the rules of the link: ${what}.`,
+  });
+}
+
+async function readJson(stream: ClientHttp2Stream, times: LinkTimes): Promise<unknown> {
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    stream.destroy();
+  }, times.answer_ms);
+  let text: string;
+  try {
+    text = (await readBounded(stream, ANSWER_MAX_BYTES)).toString();
+  } catch (error) {
+    if (error instanceof AppError && error.code === "body_too_large") {
+      throw violated(`an answer is larger than ${ANSWER_MAX_BYTES} bytes`);
+    }
+    throw late ? linkLost(`an answer did not end for ${times.answer_ms} ms`, error) : error;
+  } finally {
+    clearTimeout(timer);
+  }
+  if (late || stream.rstCode !== constants.NGHTTP2_NO_ERROR) throw linkLost("an answer was cut short");
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw violated("an answer is not JSON");
+  }
+}
+
+async function refusal(stream: ClientHttp2Stream, times: LinkTimes): Promise<AppError> {
+  const parsed = LinkError.safeParse(await readJson(stream, times));
+  if (!parsed.success) return violated("it refused a request without saying why");
+  const { code, message } = parsed.data;
+  const known = Object.hasOwn(ERRORS, code) && RUNNER_CODES.find((each) => each === code);
+  return known
+    ? new AppError({ code: known, message })
+    : violated(`it refused a request with the code ${JSON.stringify(code)}`);
+}

@@ -1,0 +1,146 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { z } from "zod";
+import { readBounded, readChecked, trailersOf, writeChecked } from "../../contract/checked-stream.ts";
+import { AppError } from "../../contract/errors.ts";
+import { Ack, HEADER_SIZE, LINK_ROUTES, Start, StopRequest } from "../../contract/link.ts";
+import type { RunnerHandlers } from "../handlers.ts";
+import type { Outbox } from "../outbox.ts";
+
+/** A start with the largest prompt and a large environment stays well below this. */
+const REQUEST_MAX_BYTES = 8 * 1024 * 1024;
+
+type Exchange = {
+  stream: ServerHttp2Stream;
+  query: URLSearchParams;
+  handlers: RunnerHandlers;
+  outbox: Outbox;
+  /** Aborted when the other side drops the request. */
+  signal: AbortSignal;
+};
+type Route = (exchange: Exchange) => Promise<void>;
+
+const ROUTES: Record<string, Route> = {
+  [`GET ${LINK_ROUTES.hello}`]: async ({ stream, handlers }) => answer(stream, handlers.hello()),
+  [`POST ${LINK_ROUTES.start}`]: async ({ stream, handlers }) => {
+    await handlers.start(await body(stream, Start));
+    answer(stream, {});
+  },
+  [`GET ${LINK_ROUTES.events}`]: async ({ stream, query, outbox, signal }) => {
+    const lines = outbox.read(wholeNumber(query, "after"), signal);
+    stream.respond({ ":status": 200, "content-type": "application/x-ndjson" });
+    await pipeline(Readable.from(lines), stream, { signal });
+  },
+  [`POST ${LINK_ROUTES.ack}`]: async ({ stream, outbox }) => {
+    outbox.ack((await body(stream, Ack)).n);
+    answer(stream, {});
+  },
+  [`POST ${LINK_ROUTES.stop}`]: async ({ stream, handlers }) => {
+    await handlers.stop(await body(stream, StopRequest));
+    answer(stream, {});
+  },
+  [`POST ${LINK_ROUTES.quiesce}`]: async ({ stream, handlers }) => {
+    await handlers.quiesce();
+    answer(stream, {});
+  },
+  [`POST ${LINK_ROUTES.upload}`]: async ({ stream, handlers, signal }) => {
+    const tar = readChecked(stream, trailersOf(stream), { max_bytes: Number.MAX_SAFE_INTEGER, signal });
+    try {
+      answer(stream, await handlers.upload(tar, signal));
+    } finally {
+      tar.destroy();
+    }
+  },
+  [`GET ${LINK_ROUTES.pack}`]: ({ stream, handlers, signal }) => send(stream, handlers.pack(signal), signal),
+  [`GET ${LINK_ROUTES.list}`]: async ({ stream, query, handlers }) => {
+    answer(stream, await handlers.list(query.get("path") ?? ""));
+  },
+  [`GET ${LINK_ROUTES.read}`]: async ({ stream, query, handlers, signal }) => {
+    const range = query.has("start")
+      ? { start: wholeNumber(query, "start"), end: wholeNumber(query, "end") }
+      : null;
+    const file = await handlers.read(query.get("path") ?? "", range);
+    await send(stream, file.content, signal, { [HEADER_SIZE]: file.size_bytes });
+  },
+  [`GET ${LINK_ROUTES.blob}`]: async ({ stream, query, handlers, signal }) => {
+    await send(stream, await handlers.blob(query.get("sha256") ?? ""), signal);
+  },
+};
+
+/** Answers one request of the orchestrator. Never rejects: what goes wrong is answered, or, once an answer has begun, cuts it short. */
+export async function serveRequest(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  deps: { handlers: RunnerHandlers; outbox: Outbox },
+): Promise<void> {
+  const dropped = new AbortController();
+  stream.on("close", () => dropped.abort());
+  // Where the stream is being read or written its error is met there; the listener is for the time between.
+  stream.on("error", () => dropped.abort());
+  try {
+    const url = new URL(headers[":path"] ?? "/", "http://runner");
+    const route = ROUTES[`${headers[":method"] ?? ""} ${url.pathname}`];
+    if (route === undefined) {
+      throw new AppError({ code: "not_found", message: `This runner has no route ${url.pathname}.` });
+    }
+    await route({ stream, query: url.searchParams, ...deps, signal: dropped.signal });
+  } catch (error) {
+    refuse(stream, error);
+  }
+}
+
+function refuse(stream: ServerHttp2Stream, error: unknown): void {
+  if (stream.destroyed || stream.closed) return;
+  if (stream.headersSent) {
+    stream.destroy();
+    return;
+  }
+  const known =
+    error instanceof AppError
+      ? error
+      : new AppError({ code: "internal", message: String(error), cause: error });
+  stream.respond({ ":status": known.status, "content-type": "application/json" });
+  stream.end(JSON.stringify({ code: known.code, message: known.message.slice(0, 4000) }));
+  // What is still on its way of an upload is let go, so that the answer is not held up behind it.
+  stream.resume();
+}
+
+function answer(stream: ServerHttp2Stream, value: unknown): void {
+  if (stream.destroyed || stream.closed) return;
+  stream.respond({ ":status": 200, "content-type": "application/json" });
+  stream.end(JSON.stringify(value));
+}
+
+async function send(
+  stream: ServerHttp2Stream,
+  content: Readable,
+  signal: AbortSignal,
+  headers: Record<string, number> = {},
+): Promise<void> {
+  if (stream.destroyed || stream.closed) {
+    content.destroy();
+    return;
+  }
+  stream.respond({ ":status": 200, ...headers }, { waitForTrailers: true });
+  await writeChecked(content, stream, signal);
+}
+
+async function body<S extends z.ZodType>(stream: ServerHttp2Stream, schema: S): Promise<z.infer<S>> {
+  const text = (await readBounded(stream, REQUEST_MAX_BYTES)).toString();
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new AppError({ code: "invalid_json", message: "The body of the request is not JSON.", cause });
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new AppError({ code: "invalid_request", message: parsed.error.message.slice(0, 1000) });
+}
+
+function wholeNumber(query: URLSearchParams, name: string): number {
+  const value = Number(query.get(name) ?? Number.NaN);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new AppError({ code: "invalid_request", message: `The query needs ${name}, a whole number.` });
+}
