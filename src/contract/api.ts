@@ -93,5 +93,7 @@ export const Holder = z.object({
   started_at: z.string(),
   /** True when a CLI started it in the background, so that a CLI may also restart it. */
   background: z.boolean(),
+  /** Names of the variables of PROVIDER_VARIABLES that its environment has. */
+  providers: z.array(z.string()),
 });
 export type Holder = z.infer<typeof Holder>;

@@ -49,3 +49,13 @@ export const Config = z.strictObject({
   start_timeout_s: z.number().min(1).max(3600).default(60),
 });
 export type Config = z.infer<typeof Config>;
+
+/** Environment variables that people have for their model providers. A local orchestrator is restarted when a later run adds one. */
+export const PROVIDER_VARIABLES = [
+  "GEMINI_API_KEY",
+  "GOOGLE_GEMINI_BASE_URL",
+  "OPENAI_API_KEY",
+  "OPENAI_BASE_URL",
+  "ANTHROPIC_API_KEY",
+  "ANTHROPIC_BASE_URL",
+] as const;

@@ -7,8 +7,17 @@ export type UploadPart =
   | { kind: "file"; path: string; content: Readable }
   | { kind: "archive"; content: Readable };
 
-/** What the orchestrator itself puts under `.sealwork/`; wins over names of the workspace. Content is streamed. */
-export type OwnFile = { name: string; content: () => Readable };
+/** What the orchestrator itself puts under `.sealwork/`; the workspace's files of these names are left out of the ZIP. */
+export const OWN_FILE_NAMES = [
+  "result.json",
+  "transcript.md",
+  "events.ndjson",
+  "changes.patch",
+  "manifest.json",
+] as const;
+
+/** `name` is the name inside `.sealwork/`. Content is streamed. */
+export type OwnFile = { name: (typeof OWN_FILE_NAMES)[number]; content: () => Readable };
 
 /** A packed file, for the manifest. `mode` is octal text such as "100644". */
 export type PackedFile = { path: string; size_bytes: number; sha256: string; mode: string };

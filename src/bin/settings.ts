@@ -1,0 +1,112 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { Config } from "../contract/config.ts";
+import { AppError } from "../contract/errors.ts";
+
+export const DEFAULT_PORT = 8000;
+export const DEFAULT_HOST = "127.0.0.1";
+
+type Environment = Record<string, string | undefined>;
+
+/** Where things lie, and what the person configured. */
+export type Settings = {
+  environment: Environment;
+  /** State that must not be lost: jobs, ZIPs, the token. Mode 0700. */
+  data: string;
+  /** What can be made anew. */
+  cache: string;
+  /** The checkout or installation that this program runs from. */
+  installation: string;
+  config: Config;
+  config_file: string;
+};
+
+/**
+ * Reads the environment: SEALWORK_DATA (default: sealwork below XDG_STATE_HOME), SEALWORK_CONFIG (default: sealwork/config.json below
+ * XDG_CONFIG_HOME), XDG_CACHE_HOME. Folders as in the XDG Base Directory Specification 0.8. Throws AppError `invalid_config`.
+ */
+export function readSettings(environment: Environment): Settings {
+  const home = environment.HOME || homedir();
+  const base = (variable: string, fallback: string) => environment[variable] || join(home, fallback);
+  const config_file =
+    environment.SEALWORK_CONFIG || join(base("XDG_CONFIG_HOME", ".config"), "sealwork", "config.json");
+  return {
+    environment,
+    data: resolve(environment.SEALWORK_DATA || join(base("XDG_STATE_HOME", ".local/state"), "sealwork")),
+    cache: join(base("XDG_CACHE_HOME", ".cache"), "sealwork"),
+    installation: resolve(import.meta.dirname, "../.."),
+    config_file,
+    config: readConfig(config_file, environment.SEALWORK_CONFIG !== undefined),
+  };
+}
+
+function readConfig(file: string, required: boolean): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    if (missing && !required) return Config.parse({});
+    throw invalidConfig(file, error instanceof Error ? error.message : String(error), error);
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw invalidConfig(file, error instanceof Error ? error.message : String(error), error);
+  }
+  const parsed = Config.safeParse(json);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw invalidConfig(file, `${issue?.path.join(".")}: ${issue?.message}`, parsed.error);
+  }
+  const { templates, default_template } = parsed.data;
+  if (templates[default_template] === undefined)
+    throw invalidConfig(file, `default_template names ${default_template}, which is no template`, null);
+  return parsed.data;
+}
+
+function invalidConfig(file: string, what: string, cause: unknown): AppError {
+  return new AppError({
+    code: "invalid_config",
+    message: `The configuration ${file} is not valid: ${what}`,
+    hint: "docs/configuration.md shows every field; an empty object {} is a whole configuration.",
+    cause,
+  });
+}
+
+/** The token of this installation, made at first use, in a file of mode 0600. */
+export function readOrMakeToken(data: string): string {
+  return readOrMake(join(data, "token"), () => `swt_${randomBytes(24).toString("base64url")}`);
+}
+
+/** The token that a client on this machine uses; null when no server was ever started here. */
+export function readToken(data: string): string | null {
+  try {
+    return readFileSync(join(data, "token"), "utf8").trim();
+  } catch {
+    return null;
+  }
+}
+
+/** What tells this installation's containers and volumes from those of others on the same engine. */
+export function readOrMakeInstallationId(data: string): string {
+  return readOrMake(join(data, "installation-id"), () => randomBytes(8).toString("hex"));
+}
+
+function readOrMake(file: string, make: () => string): string {
+  mkdirSync(resolve(file, ".."), { recursive: true, mode: 0o700 });
+  try {
+    const descriptor = openSync(file, "wx", 0o600);
+    try {
+      writeFileSync(descriptor, `${make()}\n`);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  return readFileSync(file, "utf8").trim();
+}
