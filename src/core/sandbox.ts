@@ -65,6 +65,8 @@ export class Sandbox {
   async connect(secret: string | null, outer: AbortSignal): Promise<SandboxLink> {
     const signal = AbortSignal.any([outer, this.gone]);
     signal.throwIfAborted();
+    // After a restart nobody listens in the folder yet.
+    await this.#needs.links.open(this.id);
     this.#link = await this.#needs.links.connect(this.id, secret, signal);
     return this.#link;
   }

@@ -1,0 +1,267 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { fromBuffer } from "yauzl";
+import { JobsAnswer, ScheduleAnswer } from "../src/contract/api.ts";
+import type { Config } from "../src/contract/config.ts";
+import type { Event } from "../src/contract/event.ts";
+import { Job, type JobRequestInput } from "../src/contract/job.ts";
+
+export const run = promisify(execFile);
+export const REPOSITORY = resolve(import.meta.dirname, "..");
+const PROGRAM = join(REPOSITORY, "src/bin/sealwork.ts");
+/** Nothing in these tests takes this long on any machine that can run them; it only keeps a broken test from hanging for ever. */
+export const PATIENCE_MS = 180_000;
+
+type ConfigInput = Partial<{ [K in keyof Config]: unknown }>;
+
+/** A real orchestrator in a process and a state folder of its own, talked to over HTTP as any client would. */
+export class TestOrchestrator {
+  readonly data: string;
+  readonly #environment: Record<string, string>;
+  #child: ChildProcess | null = null;
+  #url = "";
+  #token = "";
+
+  private constructor(data: string, environment: Record<string, string>) {
+    this.data = data;
+    this.#environment = environment;
+  }
+
+  static async start(
+    options: { config?: ConfigInput; environment?: Record<string, string> } = {},
+  ): Promise<TestOrchestrator> {
+    const data = await mkdtemp(join(tmpdir(), "sw-"));
+    const config_file = join(data, "config.json");
+    await writeFile(config_file, JSON.stringify({ concurrency: 2, ...options.config }));
+    const orchestrator = new TestOrchestrator(data, {
+      SEALWORK_DATA: data,
+      SEALWORK_CONFIG: config_file,
+      ...options.environment,
+    });
+    await orchestrator.restart();
+    return orchestrator;
+  }
+
+  get url(): string {
+    return this.#url;
+  }
+  get token(): string {
+    return this.#token;
+  }
+  get pid(): number {
+    assert(this.#child?.pid !== undefined, "the orchestrator runs");
+    return this.#child.pid;
+  }
+
+  /** The environment with which a CLI finds this orchestrator, with a home folder that holds nothing else. */
+  get environment(): Record<string, string> {
+    return { PATH: process.env.PATH ?? "", HOME: this.data, ...this.#environment };
+  }
+
+  /** Starts it (again) on the same state folder. */
+  async restart(): Promise<void> {
+    assert.equal(this.#child, null, "it is stopped before it is started again");
+    const child = spawn(process.execPath, [PROGRAM, "serve", "--port", "0"], {
+      env: { ...process.env, ...this.environment },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    this.#child = child;
+    const lines: string[] = [];
+    assert(child.stderr !== null);
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      lines.push(line);
+      if (lines.length > 200) lines.shift();
+    });
+    const began = Date.now();
+    while (true) {
+      const holder = await readFile(join(this.data, "holder.json"), "utf8").then(JSON.parse, () => null);
+      if (holder !== null && holder.pid === child.pid && holder.url !== "") {
+        this.#url = holder.url;
+        break;
+      }
+      if (child.exitCode !== null || Date.now() - began > PATIENCE_MS)
+        throw new Error(`the orchestrator did not start:\n${lines.join("\n")}`);
+      await new Promise((next) => setTimeout(next, 50));
+    }
+    this.#token = (await readFile(join(this.data, "token"), "utf8")).trim();
+  }
+
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
+    const child = this.#child;
+    this.#child = null;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
+    await once(child, "exit");
+  }
+
+  fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (!headers.has("authorization")) headers.set("authorization", `Bearer ${this.#token}`);
+    return fetch(new URL(path, this.#url), { ...init, headers });
+  }
+
+  async schedule(request: JobRequestInput): Promise<string> {
+    const answer = await this.fetch("/schedule", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(request),
+    });
+    const body = await answer.json();
+    assert.equal(answer.status, 200, JSON.stringify(body));
+    return ScheduleAnswer.parse(body).job_id;
+  }
+
+  async job(job_id: string): Promise<Job> {
+    const answer = await this.fetch(`/status/${job_id}`);
+    assert.equal(answer.status, 200);
+    return Job.parse(await answer.json());
+  }
+
+  async jobs(): Promise<Job[]> {
+    return JobsAnswer.parse(await (await this.fetch("/jobs?limit=500")).json()).jobs;
+  }
+
+  async cancel(job_id: string): Promise<void> {
+    const answer = await this.fetch(`/cancel/${job_id}`, { method: "POST" });
+    assert.equal(answer.status, 200, await answer.clone().text());
+  }
+
+  /** Live events of a job; ends with the job. */
+  async *events(job_id: string, query = ""): AsyncGenerator<Event> {
+    const answer = await this.fetch(`/jobs/${job_id}/events${query}`, {
+      headers: { accept: "application/x-ndjson" },
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+    assert.equal(answer.status, 200);
+    assert(answer.body !== null);
+    let rest = "";
+    for await (const chunk of answer.body.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) if (line.trim() !== "") yield JSON.parse(line) as Event;
+    }
+  }
+
+  async allEvents(job_id: string): Promise<Event[]> {
+    return Array.fromAsync(this.events(job_id, "?follow=false"));
+  }
+
+  /** Waits for the first event that matches, from the job's beginning. */
+  async until(job_id: string, matches: (event: Event) => boolean): Promise<Event> {
+    for await (const event of this.events(job_id)) if (matches(event)) return event;
+    throw new Error(`job ${job_id} ended before the event came`);
+  }
+
+  /** Waits until a step has printed a text. */
+  async untilPrinted(job_id: string, text: string): Promise<void> {
+    let printed = "";
+    for await (const event of this.events(job_id)) {
+      if (event.type !== "step.output") continue;
+      printed += Buffer.from(event.data.data, event.data.encoding).toString();
+      if (printed.includes(text)) return;
+    }
+    throw new Error(
+      `job ${job_id} ended without printing ${JSON.stringify(text)}; it printed ${JSON.stringify(printed)}`,
+    );
+  }
+
+  async ended(job_id: string): Promise<Job> {
+    for await (const event of this.events(job_id, "?types=job.ended")) if (event.type === "job.ended") break;
+    return this.job(job_id);
+  }
+
+  async logs(job_id: string, query = ""): Promise<string> {
+    return (await this.fetch(`/jobs/${job_id}/logs${query}`)).text();
+  }
+
+  /** The files of a job's ZIP by name. */
+  async zip(job_id: string): Promise<Map<string, { content: Buffer; mode: number }>> {
+    const answer = await this.fetch(`/download/${job_id}`);
+    assert.equal(answer.status, 200, await answer.clone().text());
+    return readZip(Buffer.from(await answer.arrayBuffer()));
+  }
+
+  /** The containers of this orchestrator's jobs that the engine has, by job. */
+  async containers(job_id: string): Promise<string[]> {
+    const { stdout } = await run("docker", [
+      "ps",
+      "-aq",
+      "--no-trunc",
+      "--filter",
+      `label=sealwork.job=${job_id}`,
+    ]);
+    return stdout.split("\n").filter((line) => line !== "");
+  }
+
+  /** Stops it and removes what it left, at the engine too. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop("SIGTERM");
+    const installation = await readFile(join(this.data, "installation-id"), "utf8").then(
+      (text) => text.trim(),
+      () => null,
+    );
+    if (installation !== null) {
+      const filter = ["--filter", `label=sealwork.installation=${installation}`];
+      const containers = (await run("docker", ["ps", "-aq", ...filter])).stdout.split("\n").filter(Boolean);
+      if (containers.length > 0) await run("docker", ["rm", "-f", ...containers]);
+      const volumes = (await run("docker", ["volume", "ls", "-q", ...filter])).stdout
+        .split("\n")
+        .filter(Boolean);
+      if (volumes.length > 0) await run("docker", ["volume", "rm", "-f", ...volumes]);
+    }
+    await rm(this.data, { recursive: true, force: true });
+  }
+}
+
+/** Runs the command line client, as a person would. Never rejects for an exit code. */
+export async function cli(
+  args: string[],
+  options: { env: Record<string, string>; cwd?: string; input?: string },
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    env: options.env,
+    cwd: options.cwd ?? REPOSITORY,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  child.stdin.end(options.input ?? "");
+  const [stdout, stderr, [code]] = await Promise.all([
+    Array.fromAsync(child.stdout.setEncoding("utf8")),
+    Array.fromAsync(child.stderr.setEncoding("utf8")),
+    once(child, "exit"),
+  ]);
+  return { code: code ?? -1, stdout: stdout.join(""), stderr: stderr.join("") };
+}
+
+export async function readZip(bytes: Buffer): Promise<Map<string, { content: Buffer; mode: number }>> {
+  const files = new Map<string, { content: Buffer; mode: number }>();
+  const { promise, resolve: done, reject } = Promise.withResolvers<void>();
+  fromBuffer(bytes, { lazyEntries: true }, (error, zip) => {
+    if (error !== null) return reject(error);
+    zip.on("error", reject);
+    zip.on("end", () => done());
+    zip.on("entry", (entry) => {
+      const mode = entry.externalFileAttributes >>> 16;
+      zip.openReadStream(entry, (failure, stream) => {
+        if (failure !== null) return reject(failure);
+        Array.fromAsync(stream).then((chunks) => {
+          files.set(entry.fileName, { content: Buffer.concat(chunks as Buffer[]), mode });
+          zip.readEntry();
+        }, reject);
+      });
+    });
+    zip.readEntry();
+  });
+  await promise;
+  return files;
+}
+
+/** The steps of a script as a prompt. */
+export function script(...blocks: string[]): string {
+  return blocks.map((block) => `\`\`\`sh\n${block}\n\`\`\``).join("\n\n");
+}
