@@ -1,0 +1,66 @@
+import type { Readable, Writable } from "node:stream";
+
+/** All of the process that the command line client touches, handed in so that tests can be the process. */
+export type Io = {
+  stdin: Readable;
+  stdout: Writable;
+  stderr: Writable;
+  env: Record<string, string | undefined>;
+  /** The folder that relative paths of the command line start from. */
+  cwd: string;
+  /** Which of the three streams is a terminal, and how wide the one behind stdout is now. */
+  terminal: { stdin: boolean; stdout: boolean; stderr: boolean; columns(): number };
+  /** Calls the handler for each Ctrl-C until disposed; while none is registered, Ctrl-C ends the process. */
+  on_interrupt(handler: () => void): Disposable;
+  /** States the code that the process shall end with; the last one given counts. */
+  exit_code(code: number): void;
+};
+
+const COLUMNS_WHEN_UNKNOWN = 80;
+
+type Host = Pick<NodeJS.Process, "stdin" | "stdout" | "stderr" | "env" | "cwd" | "exitCode" | "on" | "off">;
+
+/** The Io of a real process. */
+export function createIo(host: Host): Io {
+  return {
+    stdin: host.stdin,
+    stdout: host.stdout,
+    stderr: host.stderr,
+    env: host.env,
+    cwd: host.cwd(),
+    terminal: {
+      stdin: host.stdin.isTTY === true,
+      stdout: host.stdout.isTTY === true,
+      stderr: host.stderr.isTTY === true,
+      columns: () => host.stdout.columns ?? COLUMNS_WHEN_UNKNOWN,
+    },
+    on_interrupt(handler) {
+      host.on("SIGINT", handler);
+      return { [Symbol.dispose]: () => void host.off("SIGINT", handler) };
+    },
+    exit_code(code) {
+      host.exitCode = code;
+    },
+  };
+}
+
+/** Writes and waits while the reader is slow, so that output never piles up in memory. */
+export async function write(stream: Writable, chunk: string | Uint8Array): Promise<void> {
+  if (stream.destroyed || stream.write(chunk)) return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      stream.off("drain", done);
+      stream.off("close", done);
+      stream.off("error", done);
+      resolve();
+    };
+    stream.on("drain", done);
+    stream.on("close", done);
+    stream.on("error", done);
+  });
+}
+
+/** Whether colours may be used on a stream: it is a terminal, and neither NO_COLOR nor a dumb terminal says no. */
+export function mayColour(io: Io, stream: "stdout" | "stderr"): boolean {
+  return io.terminal[stream] && !io.env.NO_COLOR && io.env.TERM !== "dumb";
+}

@@ -1,0 +1,158 @@
+import { Command, CommanderError, Option } from "commander";
+import { VERSION } from "../contract/api.ts";
+import { AppError } from "../contract/errors.ts";
+import { apply } from "./commands/apply.ts";
+import { cancel, download, type ListOptions, list, status } from "./commands/jobs.ts";
+import { type LogsOptions, logs } from "./commands/logs.ts";
+import { type RunOptions, run } from "./commands/run.ts";
+import { doctor, type ServeOptions, serve, setup, stop } from "./commands/server.ts";
+import { type Context, Interrupted } from "./context.ts";
+import { reportError } from "./error-report.ts";
+import { EXIT } from "./exit-code.ts";
+import type { Io } from "./io.ts";
+import type { LocalServer } from "./local-server.ts";
+import { parseDuration, parseNumber, parseSize, parseWhole } from "./units.ts";
+
+const ID_HELP = "the job's id, its beginning or end, or 'last'";
+
+/** Runs one command line (without the program's own name) to its end and states its exit code. Never throws. */
+export async function runProgram(argv: string[], io: Io, local: LocalServer): Promise<void> {
+  // Who reads our output may go away (`| head`); that is no failure of ours, and nobody is left to tell.
+  io.stdout.on("error", ignoreBrokenPipe);
+  io.stderr.on("error", ignoreBrokenPipe);
+  try {
+    await createProgram(io, local).parseAsync(argv, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) io.exit_code(error.exitCode === 0 ? EXIT.complete : EXIT.usage);
+    else io.exit_code(reportError({ io, local, json: argv.includes("--json") }, error));
+  } finally {
+    io.stdout.off("error", ignoreBrokenPipe);
+    io.stderr.off("error", ignoreBrokenPipe);
+  }
+}
+
+function ignoreBrokenPipe(error: Error): void {
+  if (!("code" in error) || error.code !== "EPIPE") throw error;
+}
+
+/** The commands. `parseAsync` throws CommanderError for what is no valid command line, and what commands throw. */
+export function createProgram(io: Io, local: LocalServer): Command {
+  const program = new Command("sealwork")
+    .description(
+      "Describe a task; an agent works on it in a sealed container; the result comes back as a ZIP.",
+    )
+    .version(VERSION, "--version")
+    .option("--json", "print JSON instead of text")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      getOutHelpWidth: () => io.terminal.columns(),
+      getErrHelpWidth: () => io.terminal.columns(),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .showSuggestionAfterError()
+    .addHelpText("after", AFTER_HELP);
+
+  const command = (name: string, description: string) =>
+    program.command(name).description(description).option("--json", "print JSON instead of text");
+  const act = async (from: Command, work: (context: Context) => Promise<number>) => {
+    const json = from.optsWithGlobals().json === true;
+    const context: Context = { io, local, json };
+    try {
+      io.exit_code(await work(context));
+    } catch (error) {
+      if (!(error instanceof AppError || error instanceof Interrupted)) throw error;
+      io.exit_code(reportError(context, error));
+    }
+  };
+
+  addRunOptions(
+    command("run", "do a task and save its result").argument(
+      "<task>",
+      "a file, a sentence, or - for standard input",
+    ),
+  ).action((task: string, options: RunOptions, from: Command) =>
+    act(from, (context) => run(context, task, options)),
+  );
+  command("ls", "list jobs, newest first")
+    .option("--status <status>", "only pending, running, complete, error or cancelled")
+    .option("--label <name[=value]>", "only those with this label")
+    .option("--text <words>", "only those whose task has these words")
+    .option("--limit <count>", "at most so many", parseWhole, 20)
+    .action((options: ListOptions, from: Command) => act(from, (context) => list(context, options)));
+  command("status", "show one job")
+    .argument("<id>", ID_HELP)
+    .action((id: string, _options: object, from: Command) => act(from, (context) => status(context, id)));
+  command("logs", "print what the steps of a job wrote")
+    .argument("<id>", ID_HELP)
+    .option("-f, --follow", "until the job has ended")
+    .option("--stream <stream>", "only stdout or stderr")
+    .option("--step <number>", "only this step", parseWhole)
+    .action((id: string, options: LogsOptions, from: Command) =>
+      act(from, (context) => logs(context, id, options)),
+    );
+  command("cancel", "stop a job; its work so far is kept")
+    .argument("<id>", ID_HELP)
+    .action((id: string, _options: object, from: Command) => act(from, (context) => cancel(context, id)));
+  command("download", "save the result of an ended job")
+    .argument("<id>", ID_HELP)
+    .option("--out <folder>", "where to save it; a name that ends in .zip is the file", ".")
+    .action((id: string, options: { out: string }, from: Command) =>
+      act(from, (context) => download(context, id, options)),
+    );
+  command("apply", "merge the changes of a job that ran with --dir into a folder")
+    .argument("<id>", ID_HELP)
+    .option("--dir <folder>", "the folder that was sent", ".")
+    .action((id: string, options: { dir: string }, from: Command) =>
+      act(from, (context) => apply(context, id, options)),
+    );
+  command("serve", "run the server in the foreground")
+    .option("--host <address>", "where to listen", "127.0.0.1")
+    .option("--port <number>", "the port; 8000 unless given", parseWhole)
+    .option("--no-auth", "want no token; on loopback only")
+    .action((options: ServeOptions, from: Command) => act(from, (context) => serve(context, options)));
+  command("stop", "stop the server of this machine").action((_options: object, from: Command) =>
+    act(from, stop),
+  );
+  command("doctor", "say what works and how to mend what does not").action(
+    (_options: object, from: Command) => act(from, doctor),
+  );
+  command("setup", "get container engine and image ready").action((_options: object, from: Command) =>
+    act(from, setup),
+  );
+  return program;
+}
+
+function addRunOptions(command: Command): Command {
+  const collect = (value: string, before: string[]) => [...before, value];
+  return command
+    .option("--out <folder>", "where the ZIP goes; a name that ends in .zip is the file", ".")
+    .option("--dir <folder>", "send this folder as the workspace, and keep a patch of what changes")
+    .option("--file <path[=as]>", "send a file into the workspace; may be repeated", collect, [])
+    .option("--patch", "keep a patch of what changes in the files that were sent")
+    .option("--template <name>", "the image to work in")
+    .option("--agent <name>", "what decides the steps")
+    .option("--model <name>", "the model that it uses")
+    .option("--cpus <count>", "processors", parseNumber)
+    .option("--memory <size>", "memory, as 2g", parseSize)
+    .option("--disk <size>", "disk, as 10g", parseSize)
+    .option("--pids <count>", "processes", parseWhole)
+    .option("--timeout <duration>", "how long it may take, as 1h", parseDuration)
+    .option("--idle-timeout <duration>", "how long nothing may happen, as 30m", parseDuration)
+    .option(
+      "--env <name[=value]>",
+      "a variable for the task; without a value, yours; may be repeated",
+      collect,
+      [],
+    )
+    .option("--label <name[=value]>", "a label to find it by; may be repeated", collect, [])
+    .addOption(new Option("--priority <number>", "higher runs earlier").argParser(parseWhole))
+    .option("-d, --detach", "leave it running and print its id");
+}
+
+const AFTER_HELP = `
+Exit codes: 0 complete, 1 error, 2 usage, 3 cancelled, 4 timed out, 5 cannot reach server or engine.
+SEALWORK_URL and SEALWORK_TOKEN name a server elsewhere; without them one runs on this machine.
+`;
