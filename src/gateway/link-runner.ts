@@ -92,9 +92,8 @@ export class RunnerLink implements SandboxLink {
     } catch (error) {
       tar.destroy();
       await writing;
-      // When the tar itself failed, the runner saw it cut; what broke first is what is told.
-      const told = tar.errored ?? error;
-      throw told === error ? this.#meaning(error) : told;
+      signal.throwIfAborted();
+      throw ownError(tar) ?? error;
     }
     await writing;
     if (failed !== null) throw violated("it took an upload before that had ended");
@@ -172,6 +171,12 @@ export class RunnerLink implements SandboxLink {
   #meaning(error: unknown): unknown {
     return error instanceof Error && error.name === "AppError" ? error : this.#cut(String(error));
   }
+}
+
+/** Why a source failed by itself; null when it is only being closed because the stream that it was written to is. */
+function ownError(source: Readable): Error | null {
+  const error: (Error & { code?: unknown }) | null = source.errored;
+  return error?.code === "ERR_STREAM_PREMATURE_CLOSE" ? null : error;
 }
 
 export function valid<S extends z.ZodType>(schema: S, answer: unknown, what: string): z.infer<S> {

@@ -4,8 +4,10 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  LINK_ROUTES,
   SESSION_MEMORY_MB,
   SESSION_WINDOW_BYTES,
+  type SocketName,
   STREAM_WINDOW_BYTES,
   STREAMS_MAX,
 } from "../../contract/link.ts";
@@ -13,11 +15,20 @@ import type { RunnerHandlers } from "../handlers.ts";
 import type { Outbox } from "../outbox.ts";
 import { serveRequest } from "./serve.ts";
 
-/** The first pause before a socket is dialled again, and the longest; each pause doubles the one before. */
+/**
+ * The first pause before a socket is dialled again, and the longest. Each pause doubles the one before, until an orchestrator has asked
+ * for more than hello, on either connection: then the link was a good one, and losing it is met with short pauses again.
+ */
 const REDIAL_MIN_MS = 50;
 const REDIAL_MAX_MS = 2_000;
-/** A connection that lived this long was a good one: after it the pauses begin small again. */
-const SETTLED_MS = 5_000;
+
+type Dialled = Exclude<SocketName, "out">;
+type Dialling = {
+  handlers: RunnerHandlers;
+  outbox: Outbox;
+  ending: AbortSignal;
+  pause_ms: Record<Dialled, number>;
+};
 
 /**
  * Dials `control` and `bulk` in the folder of sockets and answers what the orchestrator asks there (HTTP/2, roles turned round).
@@ -29,11 +40,16 @@ export function dialLink(options: {
   outbox: Outbox;
 }): AsyncDisposable {
   const ending = new AbortController();
-  const dialled = Promise.all(
-    (["control", "bulk"] as const).map((name) =>
-      keepDialling(join(options.folder, name), options, ending.signal),
-    ),
-  );
+  const dialling: Dialling = {
+    handlers: options.handlers,
+    outbox: options.outbox,
+    ending: ending.signal,
+    pause_ms: { control: REDIAL_MIN_MS, bulk: REDIAL_MIN_MS },
+  };
+  const dialled = Promise.all([
+    keepDialling("control", options.folder, dialling),
+    keepDialling("bulk", options.folder, dialling),
+  ]);
   return {
     async [Symbol.asyncDispose]() {
       ending.abort();
@@ -42,29 +58,20 @@ export function dialLink(options: {
   };
 }
 
-async function keepDialling(
-  path: string,
-  deps: { handlers: RunnerHandlers; outbox: Outbox },
-  ending: AbortSignal,
-): Promise<void> {
-  let pause_ms = REDIAL_MIN_MS;
+async function keepDialling(name: Dialled, folder: string, dialling: Dialling): Promise<void> {
+  const { ending, pause_ms } = dialling;
   while (!ending.aborted) {
-    const begun = performance.now();
-    await serveOnce(path, deps, ending);
-    if (performance.now() - begun > SETTLED_MS) pause_ms = REDIAL_MIN_MS;
-    const jittered_ms = pause_ms * (0.5 + Math.random() / 2);
+    await serveOnce(join(folder, name), dialling);
+    const jittered_ms = pause_ms[name] * (0.5 + Math.random() / 2);
+    pause_ms[name] = Math.min(pause_ms[name] * 2, REDIAL_MAX_MS);
     // The only way for this to reject is the end itself.
     await sleep(jittered_ms, undefined, { signal: ending }).catch(() => undefined);
-    pause_ms = Math.min(pause_ms * 2, REDIAL_MAX_MS);
   }
 }
 
 /** One connection, from dialling to its end, whatever the end was: the next dial is the answer to all of them. */
-async function serveOnce(
-  path: string,
-  deps: { handlers: RunnerHandlers; outbox: Outbox },
-  ending: AbortSignal,
-): Promise<void> {
+async function serveOnce(path: string, dialling: Dialling): Promise<void> {
+  const { ending, pause_ms } = dialling;
   const socket = connect(path);
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   const end = (): void => {
@@ -85,7 +92,10 @@ async function serveOnce(
     session.setLocalWindowSize(SESSION_WINDOW_BYTES);
     session.on("error", end);
     session.on("close", end);
-    session.on("stream", (stream, headers) => void serveRequest(stream, headers, deps));
+    session.on("stream", (stream, headers) => {
+      if (headers[":path"] !== LINK_ROUTES.hello) pause_ms.control = pause_ms.bulk = REDIAL_MIN_MS;
+      void serveRequest(stream, headers, dialling);
+    });
   } catch {
     // Nobody listens there at the moment; `socket` has said so by its error and is closed below.
     end();

@@ -84,7 +84,8 @@ export async function serveRequest(
     if (route === undefined) {
       throw new AppError({ code: "not_found", message: `This runner has no route ${url.pathname}.` });
     }
-    await route({ stream, query: url.searchParams, ...deps, signal: dropped.signal });
+    const { handlers, outbox } = deps;
+    await route({ stream, query: url.searchParams, handlers, outbox, signal: dropped.signal });
   } catch (error) {
     refuse(stream, error);
   }
