@@ -78,6 +78,8 @@ export const Ack = z.object({ n: z.int().min(0) });
 
 /** Entries of one folder of the workspace, at most FILES_LISTED_MAX, sorted by name. */
 export const FILES_LISTED_MAX = 10_000;
+/** A list is at most this large as JSON; entries beyond it are left out, as if there were too many. */
+export const FILES_LISTED_MAX_BYTES = 8 * 1024 * 1024;
 export const FileEntry = z.object({
   path: z.string().meta({ description: "Relative to the workspace, with / between names." }),
   type: z.enum(["file", "folder", "symlink", "other"]),

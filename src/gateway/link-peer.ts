@@ -41,6 +41,8 @@ export type Request = {
   body?: unknown;
   /** The caller writes the body, ending with trailers. */
   streams?: boolean;
+  /** Of the answer, where it is JSON; ANSWER_MAX_BYTES unless said otherwise. */
+  answer_max_bytes?: number;
 };
 export type LinkTimes = {
   /** From a connection to its hello. */
@@ -149,7 +151,7 @@ export class LinkPeer {
     }
   }
 
-  /** A request whose answer is JSON, at most ANSWER_MAX_BYTES, in time. */
+  /** A request whose answer is JSON, bounded in size and time. */
   async json(
     request: Request,
     signal: AbortSignal,
@@ -157,7 +159,7 @@ export class LinkPeer {
   ): Promise<unknown> {
     const { stream } = await this.open(request, signal, opened);
     try {
-      return await readJson(stream, this.#times);
+      return await readJson(stream, this.#times, request.answer_max_bytes);
     } catch (error) {
       throw this.#because(error, signal);
     } finally {
@@ -182,7 +184,7 @@ export class LinkPeer {
     }
     // Each step meets the stream's error where it waits; between two steps nobody does, and the next one finds it closed.
     stream.on("error", () => undefined);
-    if (body !== undefined) stream.end(JSON.stringify(body));
+    if (body !== undefined) stream.end(Buffer.from(JSON.stringify(body)));
     return stream;
   }
 
@@ -221,7 +223,11 @@ export function violated(what: string): AppError {
   });
 }
 
-async function readJson(stream: ClientHttp2Stream, times: LinkTimes): Promise<unknown> {
+async function readJson(
+  stream: ClientHttp2Stream,
+  times: LinkTimes,
+  max_bytes = ANSWER_MAX_BYTES,
+): Promise<unknown> {
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -229,10 +235,10 @@ async function readJson(stream: ClientHttp2Stream, times: LinkTimes): Promise<un
   }, times.answer_ms);
   let text: string;
   try {
-    text = (await readBounded(stream, ANSWER_MAX_BYTES)).toString();
+    text = (await readBounded(stream, max_bytes)).toString();
   } catch (error) {
     if (error instanceof AppError && error.code === "body_too_large") {
-      throw violated(`an answer is larger than ${ANSWER_MAX_BYTES} bytes`);
+      throw violated(`an answer is larger than ${max_bytes} bytes`);
     }
     throw late ? linkLost(`an answer did not end for ${times.answer_ms} ms`, error) : error;
   } finally {

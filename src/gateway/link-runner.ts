@@ -5,6 +5,7 @@ import type { z } from "zod";
 import { readChecked, type Trailers, writeChecked } from "../contract/checked-stream.ts";
 import { BLOB_MAX_BYTES, type RunnerEvent } from "../contract/event.ts";
 import {
+  FILES_LISTED_MAX_BYTES,
   FileList,
   HEADER_SIZE,
   type Hello,
@@ -104,7 +105,13 @@ export class RunnerLink implements SandboxLink {
   }
 
   async list(path: string, signal: AbortSignal): Promise<FileList> {
-    const answer = await this.bulk.json({ method: "GET", route: LINK_ROUTES.list, query: { path } }, signal);
+    const request: Request = {
+      method: "GET",
+      route: LINK_ROUTES.list,
+      query: { path },
+      answer_max_bytes: FILES_LISTED_MAX_BYTES,
+    };
+    const answer = await this.bulk.json(request, signal);
     return valid(FileList, answer, "a list of files");
   }
 
