@@ -1,0 +1,128 @@
+import type { Kysely, Selectable } from "kysely";
+import type { Event, EventBody, EventType } from "../contract/event.ts";
+import type { EventsFilter } from "../core/store.ts";
+import type { Tables } from "./tables.ts";
+
+/** Rows in one INSERT. Large enough to make a batch fast, and always the same text of SQL for all but the rest of a batch. */
+const ROWS_PER_INSERT = 100;
+
+const EVENT_COLUMNS = ["cursor", "job_id", "seq", "at", "type", "data"] as const;
+type EventRow = Pick<Selectable<Tables["events"]>, (typeof EVENT_COLUMNS)[number]>;
+
+/** An event on its way into the store; epoch and n are null when the orchestrator says it itself. */
+export type NewEvent = EventBody & { epoch: string | null; n: number | null };
+
+/** Appends events behind `last_seq`, at the time given. Runs inside the caller's transaction, which also stores the new last_seq. */
+export async function insertEvents(
+  db: Kysely<Tables>,
+  place: { job_id: string; last_seq: number; at: string },
+  events: readonly NewEvent[],
+): Promise<Event[]> {
+  const { job_id, last_seq, at } = place;
+  const stored: Event[] = [];
+  for (let start = 0; start < events.length; start += ROWS_PER_INSERT) {
+    const chunk = events.slice(start, start + ROWS_PER_INSERT);
+    const rows = chunk.map((event, index) => ({
+      job_id,
+      seq: last_seq + start + index + 1,
+      at,
+      type: event.type,
+      is_output: event.type === "step.output" ? 1 : 0,
+      epoch: event.epoch,
+      n: event.n,
+      data: JSON.stringify(event.data),
+    }));
+    const inserted = await db.insertInto("events").values(rows).returning(["seq", "cursor"]).execute();
+    // Neither SQLite nor PostgreSQL promises the order of what RETURNING gives.
+    const cursors = new Map(inserted.map((row) => [row.seq, row.cursor]));
+    for (const row of rows) stored.push(toEvent({ ...row, cursor: cursors.get(row.seq) ?? 0 }));
+  }
+  return stored;
+}
+
+/** The events that are not stored yet, each once, in the order given. */
+export async function withoutStored<T extends { n: number }>(
+  db: Kysely<Tables>,
+  runner: { job_id: string; epoch: string },
+  events: readonly T[],
+): Promise<T[]> {
+  const { job_id, epoch } = runner;
+  const seen = new Set<number>();
+  for (let start = 0; start < events.length; start += ROWS_PER_INSERT) {
+    const rows = await db
+      .selectFrom("events")
+      .select("n")
+      .where("job_id", "=", job_id)
+      .where("epoch", "=", epoch)
+      .where(
+        "n",
+        "in",
+        events.slice(start, start + ROWS_PER_INSERT).map((event) => event.n),
+      )
+      .execute();
+    for (const row of rows) if (row.n !== null) seen.add(row.n);
+  }
+  return events.filter(({ n }) => {
+    if (seen.has(n)) return false;
+    seen.add(n);
+    return true;
+  });
+}
+
+export async function readEventsOfJob(
+  db: Kysely<Tables>,
+  job_id: string,
+  filter: EventsFilter,
+): Promise<Event[]> {
+  const rows = await jobEventsQuery(db, job_id, filter).execute();
+  return rows.map(toEvent);
+}
+
+export async function readEventsOfAllJobs(db: Kysely<Tables>, filter: EventsFilter): Promise<Event[]> {
+  const rows = await allEventsQuery(db, filter).execute();
+  return rows.map(toEvent);
+}
+
+/** Public to the tests, which look at the plan of it. */
+export function jobEventsQuery(db: Kysely<Tables>, job_id: string, filter: EventsFilter) {
+  return eventsQuery(db, filter).where("job_id", "=", job_id).where("seq", ">", filter.after).orderBy("seq");
+}
+
+/** Public to the tests, which look at the plan of it. */
+export function allEventsQuery(db: Kysely<Tables>, filter: EventsFilter) {
+  return eventsQuery(db, filter).where("cursor", ">", filter.after).orderBy("cursor");
+}
+
+function eventsQuery(db: Kysely<Tables>, filter: EventsFilter) {
+  const { limit, types, without = [] } = filter;
+  let query = db.selectFrom("events").select(EVENT_COLUMNS).limit(limit);
+  const side = outputSide(types, without);
+  if (side !== null) query = query.where("is_output", "=", side);
+  // A condition that the side says already would only be work for each row.
+  if (types !== undefined) {
+    if (side !== 1) query = query.where("type", "in", types);
+  } else {
+    const others = without.filter((type) => type !== "step.output");
+    if (others.length > 0) query = query.where("type", "not in", others);
+  }
+  return query;
+}
+
+/** 1 when only `step.output` is wanted, 0 when it is not wanted, null when it is one among others. */
+function outputSide(types: readonly EventType[] | undefined, without: readonly EventType[]): 0 | 1 | null {
+  if (types === undefined) return without.includes("step.output") ? 0 : null;
+  if (!types.includes("step.output")) return 0;
+  return types.every((type) => type === "step.output") ? 1 : null;
+}
+
+/** The content was validated before it was stored, so it is only given back its type. */
+function toEvent(row: EventRow): Event {
+  return {
+    seq: row.seq,
+    cursor: row.cursor,
+    job_id: row.job_id,
+    at: row.at,
+    type: row.type,
+    data: JSON.parse(row.data),
+  } as Event;
+}

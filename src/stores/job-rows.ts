@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import type { Selectable } from "kysely";
+import { NO_USAGE } from "../contract/job.ts";
+import type { JobRecord, JobState } from "../core/store.ts";
+import type { Tables } from "./tables.ts";
+
+export const JOB_COLUMNS = [
+  "jobs.job_id",
+  "jobs.owner",
+  "jobs.scheduled_at",
+  "jobs.last_seq",
+  "jobs.state",
+  "requests.details",
+] as const;
+
+export type JobRow = Pick<
+  Selectable<Tables["jobs"]>,
+  "job_id" | "owner" | "scheduled_at" | "last_seq" | "state"
+> &
+  Pick<Selectable<Tables["requests"]>, "details">;
+
+type Details = Pick<JobRecord, "request" | "limits" | "retry_of" | "has_upload">;
+
+/** What a state is where its JSON, written by an older release, says nothing. */
+const BLANK: JobState = {
+  status: "pending",
+  phase: "queued",
+  reason: null,
+  ending: null,
+  cancel_requested: false,
+  sandbox_id: null,
+  volume: null,
+  image: null,
+  link_secret: null,
+  runner_epoch: null,
+  runner_n: 0,
+  starting_at: null,
+  started_at: null,
+  packing_at: null,
+  ended_at: null,
+  usage: NO_USAGE,
+  result: null,
+};
+
+export function toJob(row: JobRow): JobRecord {
+  const details = parseObject(row.details, row.job_id) as Details;
+  return {
+    job_id: row.job_id,
+    owner: row.owner,
+    scheduled_at: row.scheduled_at,
+    request: details.request,
+    limits: details.limits,
+    retry_of: details.retry_of ?? null,
+    has_upload: details.has_upload ?? false,
+    state: toState(row),
+  };
+}
+
+export function toState(row: { job_id: string; state: string }): JobState {
+  return { ...BLANK, ...parseObject(row.state, row.job_id) };
+}
+
+/** The columns of `jobs` that follow from a state. */
+export function stateColumns(state: JobState) {
+  return {
+    status: state.status,
+    phase: state.phase,
+    ended_at: state.ended_at,
+    state: JSON.stringify(state),
+  };
+}
+
+export function requestColumns(job: JobRecord) {
+  const details: Details = {
+    request: job.request,
+    limits: job.limits,
+    retry_of: job.retry_of,
+    has_upload: job.has_upload,
+  };
+  return { details: JSON.stringify(details), prompt_search: foldCase(job.request.prompt) };
+}
+
+/** Done here because SQLite ignores case for ASCII only and PostgreSQL by locale. Upper case has no forms that depend on the place in a word. */
+export function foldCase(text: string): string {
+  return text.normalize("NFC").toUpperCase();
+}
+
+/** Our own data, so nothing is checked but that it is there at all. */
+function parseObject(json: string, job_id: string): object {
+  const value: unknown = JSON.parse(json);
+  assert(typeof value === "object" && value !== null, `The row of job ${job_id} holds no object.`);
+  return value;
+}

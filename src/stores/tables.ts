@@ -1,0 +1,55 @@
+import type { ColumnType, Generated } from "kysely";
+
+/** The columns as the newest migration leaves them. Times are RFC 3339 UTC with milliseconds, so their text sorts by age. */
+export type Tables = {
+  jobs: JobsTable;
+  requests: RequestsTable;
+  labels: LabelsTable;
+  events: EventsTable;
+  idempotency_keys: IdempotencyKeysTable;
+  removed_jobs: RemovedJobsTable;
+};
+
+type Fixed<T> = ColumnType<T, T, never>;
+
+/** What changes of a job, small because it is rewritten with every batch of events. `state` is a JobState as JSON. */
+type JobsTable = {
+  job_id: Fixed<string>;
+  owner: string;
+  lease_until: string | null;
+  scheduled_at: Fixed<string>;
+  ended_at: string | null;
+  status: string;
+  phase: string;
+  last_seq: number;
+  state: string;
+};
+
+/** What never changes of a job and may be large. `details` is all of a JobRecord that has no column, as JSON. */
+type RequestsTable = {
+  job_id: Fixed<string>;
+  details: Fixed<string>;
+  /** The prompt as `foldCase` leaves it. */
+  prompt_search: Fixed<string>;
+};
+
+type LabelsTable = { job_id: Fixed<string>; name: Fixed<string>; value: Fixed<string> };
+
+type EventsTable = {
+  cursor: Generated<number>;
+  job_id: Fixed<string>;
+  seq: Fixed<number>;
+  at: Fixed<string>;
+  type: Fixed<string>;
+  /** 1 for `step.output`, of which there are many large ones, so that readers who want only these or all but these have an index. */
+  is_output: Fixed<number>;
+  /** Both null for an event of the orchestrator. */
+  epoch: Fixed<string | null>;
+  n: Fixed<number | null>;
+  data: Fixed<string>;
+};
+
+type IdempotencyKeysTable = { key: Fixed<string>; fingerprint: Fixed<string>; job_id: Fixed<string> };
+
+/** `position` grows with every removal, so the newest can be kept without counting. */
+type RemovedJobsTable = { position: Generated<number>; job_id: Fixed<string>; removed_at: Fixed<string> };
