@@ -1,0 +1,80 @@
+import { PassThrough, Readable } from "node:stream";
+import type { Io } from "./io.ts";
+import { createFakeLocalServer } from "./local-server.fake.ts";
+import type { LocalServer } from "./local-server.ts";
+import { runProgram } from "./program.ts";
+
+export type FakeIo = Io & {
+  out(): string;
+  err(): string;
+  code(): number | null;
+  /** Ctrl-C. */
+  interrupt(): void;
+  /** Resolves when stdout has this text. */
+  saw(text: string): Promise<void>;
+};
+
+/** The Io of a process that exists only in a test. */
+export function createFakeIo(options: {
+  cwd: string;
+  env?: Record<string, string | undefined>;
+  stdin?: string;
+  columns?: number;
+  terminal?: boolean;
+}): FakeIo {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  let out = "";
+  let err = "";
+  let code: number | null = null;
+  const handlers = new Set<() => void>();
+  const terminal = options.terminal === true;
+  stdout.on("data", (chunk: Buffer) => {
+    out += chunk.toString("utf8");
+  });
+  stderr.on("data", (chunk: Buffer) => {
+    err += chunk.toString("utf8");
+  });
+  return {
+    stdin: Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]),
+    stdout,
+    stderr,
+    env: options.env ?? {},
+    cwd: options.cwd,
+    terminal: { stdin: terminal, stdout: terminal, stderr: terminal, columns: () => options.columns ?? 80 },
+    on_interrupt(handler) {
+      handlers.add(handler);
+      return { [Symbol.dispose]: () => void handlers.delete(handler) };
+    },
+    exit_code(given) {
+      code = given;
+    },
+    out: () => out,
+    err: () => err,
+    code: () => code,
+    interrupt() {
+      for (const handler of handlers) handler();
+    },
+    saw(text) {
+      return new Promise((resolve) => {
+        const look = () => {
+          if (!out.includes(text)) return;
+          stdout.off("data", look);
+          resolve();
+        };
+        stdout.on("data", look);
+        look();
+      });
+    },
+  };
+}
+
+/** Runs a command line in such a process to its end. */
+export async function runFake(
+  io: FakeIo,
+  argv: string[],
+  local: LocalServer = createFakeLocalServer(null),
+): Promise<FakeIo> {
+  await runProgram(argv, io, local);
+  return io;
+}
