@@ -14,7 +14,8 @@ import { allEventsQuery, jobEventsQuery } from "./event-rows.ts";
 import { REMOVED_JOBS_MAX } from "./kysely-store.ts";
 import { nodeSqliteDialect } from "./node-sqlite-dialect.ts";
 import { openSqliteStore } from "./sqlite.ts";
-import { AT, newJob, output, said, testStore } from "./store.contract.ts";
+import { testStore } from "./store.contract.ts";
+import { AT, newJob, output, said } from "./store-fixtures.ts";
 import type { Tables } from "./tables.ts";
 
 testStore("sqlite", async (options) => {

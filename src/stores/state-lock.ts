@@ -19,7 +19,7 @@ const LOCK_FILE = "lock.db";
 /** One JSON object, a `Holder`. The CLI reads this file by itself and asks the URL in it. */
 const HOLDER_FILE = "holder.json";
 /** Longer than a `readHolder` of another process, which holds a shared lock for a moment; shorter than anybody minds to wait. */
-const LOCK_WAIT_MS = 500;
+const LOCK_WAIT_MS = 200;
 /** SQLite's primary result code for a lock that another connection has (https://sqlite.org/rescode.html#busy). */
 const SQLITE_BUSY = 5;
 

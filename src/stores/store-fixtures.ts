@@ -1,0 +1,69 @@
+import { randomUUID } from "node:crypto";
+import type { Event, EventBody, RunnerEvent } from "../contract/event.ts";
+import { JobRequest, type JobRequestInput, Limits, NO_USAGE } from "../contract/job.ts";
+import type { JobRecord, JobState, Store } from "../core/store.ts";
+
+export const AT = "2026-05-01T10:00:00.000Z";
+export const ALL = { after: 0, limit: 10_000 };
+
+export function newJob(options: {
+  request?: Partial<JobRequestInput>;
+  scheduled_at?: string;
+  job_id?: string;
+  state?: Partial<JobState>;
+}): JobRecord {
+  return {
+    job_id: options.job_id ?? randomUUID(),
+    owner: "orchestrator-1",
+    scheduled_at: options.scheduled_at ?? AT,
+    request: JobRequest.parse({ prompt: "Do something.", ...options.request }),
+    limits: Limits.parse({}),
+    retry_of: null,
+    has_upload: false,
+    state: {
+      status: "pending",
+      phase: "queued",
+      reason: null,
+      ending: null,
+      cancel_requested: false,
+      sandbox_id: null,
+      volume: null,
+      image: null,
+      link_secret: null,
+      runner_epoch: null,
+      runner_n: 0,
+      starting_at: null,
+      started_at: null,
+      packing_at: null,
+      ended_at: null,
+      usage: NO_USAGE,
+      result: null,
+      ...options.state,
+    },
+  };
+}
+
+export function said(text: string): EventBody {
+  return { type: "message.said", data: { from: "agent", text } };
+}
+
+export function output(n: number, text: string): RunnerEvent {
+  const data = { step: 1, stream: "stdout", encoding: "utf8", data: text } as const;
+  return { n, at: "1999-01-01T00:00:00.000Z", type: "step.output", data };
+}
+
+export function runnerSaid(n: number): RunnerEvent {
+  return { n, at: "1999-01-01T00:00:00.000Z", type: "message.said", data: { from: "agent", text: `${n}` } };
+}
+
+export async function insert(store: Store, options: Parameters<typeof newJob>[0] = {}): Promise<JobRecord> {
+  const { job } = await store.insertJob(newJob(options), [], null);
+  return job;
+}
+
+export function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
+export const seqs = (events: Event[]) => events.map((event) => event.seq);
+export const ids = (jobs: JobRecord[]) => jobs.map((job) => job.job_id);
