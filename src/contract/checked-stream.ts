@@ -12,11 +12,12 @@ export const STALL_TIMEOUT_MS = 60_000;
  * Writes `source` as the body of a stream and ends it with trailers that give length and SHA-256.
  * The stream must have been opened with `waitForTrailers`. Trailers are sent only when the source came to its own end, so whatever goes
  * wrong before reaches the other side as a stream without them. Rejects with what went wrong; both streams are closed by then.
+ * `moved` is called for each piece that the stream has taken.
  */
 export async function writeChecked(
   source: Readable,
   stream: Http2Stream,
-  signal?: AbortSignal,
+  options: { signal: AbortSignal; moved?: () => void },
 ): Promise<void> {
   const hash = createHash("sha256");
   let length = 0;
@@ -25,6 +26,7 @@ export async function writeChecked(
     transform(chunk: Buffer, _encoding, done) {
       hash.update(chunk);
       length += chunk.length;
+      options.moved?.();
       done(null, chunk);
     },
     flush(done) {
@@ -37,7 +39,7 @@ export async function writeChecked(
     else stream.destroy();
   });
   try {
-    await pipeline(source, count, stream, signal === undefined ? {} : { signal });
+    await pipeline(source, count, stream, { signal: options.signal });
   } catch (error) {
     // The other side may close the stream as soon as it has the trailers; all that mattered had arrived by then.
     if (stream.sentTrailers === undefined) throw error;

@@ -53,6 +53,8 @@ export type LinkTimes = {
 };
 export const LINK_TIMES: LinkTimes = { hello_ms: 5_000, answer_ms: 60_000, ping_ms: PING_TIMEOUT_MS };
 
+/** Told of a stream at once, to write its body; `moved` says that a piece of it was taken, which gives the answer time again. */
+type Opened = (stream: ClientHttp2Stream, moved: () => void) => void;
 type Answer = {
   stream: ClientHttp2Stream;
   headers: IncomingHttpHeaders & IncomingHttpStatusHeader;
@@ -128,11 +130,7 @@ export class LinkPeer {
    * Sends a request and resolves with the head of a good answer. Rejects with what the runner said no with, the signal's reason,
    * AppError `link_lost` or `protocol_violated`. An abort closes the stream, also later.
    */
-  async open(
-    request: Request,
-    signal: AbortSignal,
-    opened?: (stream: ClientHttp2Stream) => void,
-  ): Promise<Answer> {
+  async open(request: Request, signal: AbortSignal, opened?: Opened): Promise<Answer> {
     signal.throwIfAborted();
     this.#lost.signal.throwIfAborted();
     const stream = this.#request(request);
@@ -140,9 +138,10 @@ export class LinkPeer {
     const abort = (): void => stream.close(constants.NGHTTP2_CANCEL);
     signal.addEventListener("abort", abort, { once: true });
     stream.once("close", () => signal.removeEventListener("abort", abort));
-    opened?.(stream);
+    const { head, moved } = this.#head(stream);
+    opened?.(stream, moved);
     try {
-      const headers = await this.#head(stream);
+      const headers = await head;
       if (headers[":status"] === 200) return { stream, headers, trailers };
       throw await refusal(stream, this.#times);
     } catch (error) {
@@ -152,11 +151,7 @@ export class LinkPeer {
   }
 
   /** A request whose answer is JSON, bounded in size and time. */
-  async json(
-    request: Request,
-    signal: AbortSignal,
-    opened?: (stream: ClientHttp2Stream) => void,
-  ): Promise<unknown> {
+  async json(request: Request, signal: AbortSignal, opened?: Opened): Promise<unknown> {
     const { stream } = await this.open(request, signal, opened);
     try {
       return await readJson(stream, this.#times, request.answer_max_bytes);
@@ -188,20 +183,30 @@ export class LinkPeer {
     return stream;
   }
 
-  #head(stream: ClientHttp2Stream): Promise<IncomingHttpHeaders & IncomingHttpStatusHeader> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        reject(linkLost(`a request had no answer for ${this.#times.answer_ms} ms`));
-      }, this.#times.answer_ms);
-      stream.once("response", (headers) => {
-        clearTimeout(timer);
-        resolve(headers);
-      });
-      stream.once("close", () => {
-        clearTimeout(timer);
-        reject(linkLost("a request was dropped unanswered"));
-      });
+  /** The head of an answer, which must come in time: counted from the request, or from the last time that its body `moved`. */
+  #head(stream: ClientHttp2Stream): { head: Promise<Answer["headers"]>; moved: () => void } {
+    const { promise: head, resolve, reject } = Promise.withResolvers<Answer["headers"]>();
+    const timer = setTimeout(() => {
+      reject(linkLost(`a request had no answer for ${this.#times.answer_ms} ms`));
+    }, this.#times.answer_ms);
+    stream.once("response", (headers) => {
+      clearTimeout(timer);
+      resolve(headers);
     });
+    stream.once("close", () => {
+      clearTimeout(timer);
+      reject(linkLost("a request was dropped unanswered"));
+    });
+    let settled = false;
+    const settle = (): void => {
+      settled = true;
+    };
+    head.then(settle, settle);
+    const moved = (): void => {
+      // A timer that was cleared would be set again by refresh.
+      if (!settled) timer.refresh();
+    };
+    return { head, moved };
   }
 
   /** The first cause: an abort of the caller, then the loss of the connection, then what was thrown. */

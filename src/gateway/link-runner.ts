@@ -85,8 +85,8 @@ export class RunnerLink implements SandboxLink {
     let failed: unknown = null;
     const request: Request = { method: "POST", route: LINK_ROUTES.upload, streams: true };
     try {
-      await this.bulk.json(request, signal, (stream) => {
-        writing = writeChecked(tar, stream, signal).catch((error: unknown) => {
+      await this.bulk.json(request, signal, (stream, moved) => {
+        writing = writeChecked(tar, stream, { signal, moved }).catch((error: unknown) => {
           failed = error;
         });
       });

@@ -242,6 +242,20 @@ test("an upload that the runner cannot take ends with the runner's reason, howev
   assert.equal((await link.list("", never())).truncated, false);
 });
 
+test("an upload may take longer than an answer may, as long as it moves", async () => {
+  await using ends = await openEnds({ answer_ms: 500 });
+  await using runner = await TestRunner.open(ends.folder);
+  const link = await ends.listener.connect(SANDBOX, null, never());
+  async function* slow(): AsyncGenerator<Buffer> {
+    for (let i = 0; i < 20; i += 1) {
+      yield Buffer.alloc(1000);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  }
+  await link.upload(Readable.from(slow(), { objectMode: false }), never());
+  assert.equal(runner.asked.length, 1);
+});
+
 test("an abort ends what it was given to, and the link lives on", async () => {
   await using ends = await openEnds();
   await using runner = await TestRunner.open(ends.folder, { pack: () => bytes(100 * 1024 * 1024) });

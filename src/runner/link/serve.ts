@@ -143,7 +143,7 @@ async function send(
     return;
   }
   stream.respond({ ":status": 200, ...headers }, { waitForTrailers: true });
-  await writeChecked(content, stream, signal);
+  await writeChecked(content, stream, { signal });
 }
 
 async function body<S extends z.ZodType>(stream: ServerHttp2Stream, schema: S): Promise<z.infer<S>> {
