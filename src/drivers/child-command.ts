@@ -1,0 +1,59 @@
+import { spawn } from "node:child_process";
+import { AppError } from "../contract/errors.ts";
+
+const KEPT_BYTES = 64 * 1024;
+
+export type CommandOptions = { cwd?: string; signal: AbortSignal; on_line?: (line: string) => void };
+
+/**
+ * Runs a program of this machine to its end and returns what it printed (both streams, the last 64 KiB).
+ * Throws AppError `setup_failed` with the end of its output when it cannot start or exits otherwise than with 0, the signal's reason when aborted.
+ */
+export async function runCommand(command: readonly string[], options: CommandOptions): Promise<string> {
+  const [program = "", ...args] = command;
+  options.signal.throwIfAborted();
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    signal: options.signal,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let kept = "";
+  let line = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8");
+    stream.on("data", (text: string) => {
+      kept = (kept + text).slice(-KEPT_BYTES);
+      const lines = (line + text).split("\n");
+      line = (lines.pop() ?? "").slice(-KEPT_BYTES);
+      for (const whole of lines) options.on_line?.(whole);
+    });
+  }
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let failure: Error | undefined;
+  child.once("error", (error) => {
+    failure = error;
+    if (child.pid === undefined) resolve(error.message);
+  });
+  child.once("close", (code, signal) => resolve(code === 0 ? "" : (signal ?? `exit code ${code}`)));
+  const how = await promise;
+  options.signal.throwIfAborted();
+  if (how === "" && failure === undefined) return kept;
+  const tail = kept.trim().split("\n").slice(-15).join("\n");
+  throw new AppError({
+    code: "setup_failed",
+    message: `\`${command.join(" ")}\` failed (${how})${tail === "" ? "" : `:\n${tail}`}`,
+    cause: failure,
+  });
+}
+
+/** Whether the program can be started at all; `--version` must be something that it understands. */
+export async function hasProgram(program: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await runCommand([program, "--version"], { signal });
+    return true;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof AppError) return false;
+    throw error;
+  }
+}

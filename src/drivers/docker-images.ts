@@ -1,0 +1,197 @@
+import { isAbsolute, join, resolve } from "node:path";
+import type Docker from "dockerode";
+import { AppError } from "../contract/errors.ts";
+import type { ImageRef, ImageSource } from "../core/images.ts";
+import { readAptSettings } from "./apt-settings.ts";
+import { ensureDebianImage } from "./docker-base-image.ts";
+import { packContext } from "./docker-build-context.ts";
+import { followProgress } from "./docker-progress.ts";
+import { inspectImage, pullImage } from "./docker-pull.ts";
+import { type ImageInputs, type InputsOptions, quickHash, readInputs } from "./image-inputs.ts";
+import { fetchNodePackages } from "./node-packages.ts";
+
+export type DockerImagesOptions = {
+  docker: Docker;
+  /** The installation: `images/` and the sources of the runner lie below it, and relative build folders start there. */
+  root: string;
+  /** Where downloads and notes between runs are kept; may be removed at any time. */
+  cache_folder: string;
+  /** The runner's first module. */
+  runner_entry: string;
+  /** How npm is started, such as ["npm"]. */
+  npm_command: readonly string[];
+};
+
+type Template = Parameters<ImageSource["ensure"]>[0];
+type Progress = (line: string) => void;
+type Work = {
+  result: Promise<ImageRef>;
+  listeners: Set<{ progress: Progress }>;
+  controller: AbortController;
+};
+
+/**
+ * The images of a Docker engine. With a build folder the tag is a hash of all inputs, so that an image whose inputs have not changed is found in a few
+ * ms; `:latest` points to the newest, for other people's Dockerfiles. A build goes on until the last of its callers has aborted.
+ */
+export function createDockerImages(options: DockerImagesOptions): ImageSource {
+  const active = new Map<string, Work>();
+
+  function start(key: string, template: Template): Work {
+    const controller = new AbortController();
+    const listeners: Work["listeners"] = new Set();
+    const say = (line: string) => {
+      for (const { progress } of listeners) progress(line);
+    };
+    const result =
+      template.build === null
+        ? ensureReady(options.docker, template, say, controller.signal)
+        : ensureBuilt(template, template.build, say, controller.signal);
+    const work = { result, listeners, controller };
+    const forget = () => {
+      if (active.get(key) === work) active.delete(key);
+    };
+    result.then(forget, forget);
+    active.set(key, work);
+    return work;
+  }
+
+  async function ensure(template: Template, progress: Progress, signal: AbortSignal): Promise<ImageRef> {
+    signal.throwIfAborted();
+    const key = `${template.image}\0${template.build ?? ""}`;
+    const work = active.get(key) ?? start(key, template);
+    const listener = { progress };
+    work.listeners.add(listener);
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => aborted.reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      return await Promise.race([work.result, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", abort);
+      work.listeners.delete(listener);
+      if (work.listeners.size === 0) {
+        work.controller.abort();
+        if (active.get(key) === work) active.delete(key);
+      }
+    }
+  }
+
+  async function ensureBuilt(
+    template: Template,
+    build: string,
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<ImageRef> {
+    const { docker, root, cache_folder } = options;
+    const folder = isAbsolute(build) ? build : resolve(root, build);
+    const is_base = folder === join(root, "images", "base");
+    const runner = is_base ? { root, entry: options.runner_entry } : null;
+    const inputs_options: InputsOptions = { folder, runner, cache_folder };
+    const repository = template.image.replace(/:[^/]*$/, "");
+    const known = await quickHash(inputs_options);
+    if (known !== null && is_base) {
+      const found = await findTagged(docker, repository, known, signal);
+      if (found !== null) return found;
+    }
+    const inputs = await readInputs(inputs_options);
+    const hash = await hashWithParents(inputs, progress, signal);
+    const found = await findTagged(docker, repository, hash, signal);
+    if (found !== null) return found;
+    const tag = tagOf(repository, hash);
+    progress(`Building ${tag}`);
+    const apt = await readAptSettings(signal);
+    if (is_base) await ensureDebianImage({ docker, cache_folder, apt, progress, signal });
+    const packages = is_base ? await fetchPackages(folder, progress, signal) : null;
+    const stream = await docker.buildImage(packContext(inputs.files, packages), {
+      t: tag,
+      rm: true,
+      forcerm: true,
+      buildargs: is_base
+        ? {
+            APT_MIRROR: apt.mirror,
+            APT_SECURITY_MIRROR: apt.security_mirror,
+            APT_SETTINGS: apt.settings,
+          }
+        : {},
+      abortSignal: signal,
+    });
+    await followProgress(stream, { what: `Building ${tag}`, code: "image_build_failed", progress, signal });
+    const built = await findTagged(docker, repository, hash, signal);
+    if (built === null) {
+      throw new AppError({
+        code: "image_build_failed",
+        message: `The engine ended the build of ${tag} without an error, and without the image.`,
+      });
+    }
+    return built;
+  }
+
+  function fetchPackages(folder: string, progress: Progress, signal: AbortSignal): Promise<string> {
+    progress("Fetching Node and npm for the sandbox");
+    const { cache_folder, npm_command } = options;
+    return fetchNodePackages({ folder, cache_folder, npm_command, signal });
+  }
+
+  /** An image made from another of ours is made anew when that one is; so that one is made first. */
+  async function hashWithParents(
+    inputs: ImageInputs,
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<string> {
+    let hash = inputs.hash;
+    for (const name of inputs.parents) {
+      const parent = await ensure(
+        { name, image: `sealwork/${name}`, build: join("images", name) },
+        progress,
+        signal,
+      );
+      hash = `${hash.slice(0, 16)}-${parent.digest.replace("sha256:", "").slice(0, 16)}`;
+    }
+    return hash;
+  }
+
+  return { ensure };
+}
+
+/** The image of a template without a build folder: there, or pulled. */
+async function ensureReady(
+  docker: Docker,
+  template: Template,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<ImageRef> {
+  const { image, name } = template;
+  let found = await inspectImage(docker, image, signal);
+  if (found === null) {
+    progress(`Pulling ${image}`);
+    if (await pullImage(docker, image, { progress, signal }))
+      found = await inspectImage(docker, image, signal);
+  }
+  if (found !== null) return { reference: image, digest: found.id };
+  throw new AppError({
+    code: "image_missing",
+    message: `The image ${image} of template ${name} is not there, and no image registry gives it.`,
+    hint: `Build it (\`docker build -t ${image} …\`) or pull it, or change templates.${name}.image in config.json.`,
+  });
+}
+
+async function findTagged(
+  docker: Docker,
+  repository: string,
+  hash: string,
+  signal: AbortSignal,
+): Promise<ImageRef | null> {
+  const reference = tagOf(repository, hash);
+  const found = await inspectImage(docker, reference, signal);
+  if (found === null) return null;
+  // Podman writes names with a host in front, hence the comparison of ends.
+  if (!found.tags.some((tag) => tag.endsWith(`${repository}:latest`))) {
+    await docker.getImage(reference).tag({ repo: repository, tag: "latest" });
+  }
+  return { reference, digest: found.id };
+}
+
+function tagOf(repository: string, hash: string): string {
+  return `${repository}:${hash.slice(0, 33)}`;
+}
