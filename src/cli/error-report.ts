@@ -9,7 +9,7 @@ import { plainText } from "./terminal-text.ts";
  * Tells what went wrong and gives the exit code for it: on stderr for people, with --json as the error document on
  * stdout. What is neither an AppError nor Ctrl-C is a fault of ours and is shown with its stack.
  */
-export function reportError(context: Context, error: unknown): number {
+export function reportError(context: Pick<Context, "io" | "json">, error: unknown): number {
   const { io, json } = context;
   if (error instanceof Interrupted) {
     io.stderr.write(`${error.message}\n`);
@@ -24,7 +24,7 @@ export function reportError(context: Context, error: unknown): number {
   return exitCodeOfError(known.code);
 }
 
-function lines(context: Context, error: AppError): string[] {
+function lines(context: Pick<Context, "io">, error: AppError): string[] {
   const colours = picocolors.createColors(mayColour(context.io, "stderr"));
   const text = [`${colours.red("error:")} ${plainText(error.message)}`];
   for (const detail of error.details ?? []) {

@@ -8,7 +8,7 @@ export type Io = {
   env: Record<string, string | undefined>;
   /** The folder that relative paths of the command line start from. */
   cwd: string;
-  /** Which of the three streams is a terminal, and how wide the one behind stdout is now. */
+  /** Which of the three streams is a terminal, and how wide that terminal is now. */
   terminal: { stdin: boolean; stdout: boolean; stderr: boolean; columns(): number };
   /** Calls the handler for each Ctrl-C until disposed; while none is registered, Ctrl-C ends the process. */
   on_interrupt(handler: () => void): Disposable;
@@ -32,7 +32,7 @@ export function createIo(host: Host): Io {
       stdin: host.stdin.isTTY === true,
       stdout: host.stdout.isTTY === true,
       stderr: host.stderr.isTTY === true,
-      columns: () => host.stdout.columns ?? COLUMNS_WHEN_UNKNOWN,
+      columns: () => host.stdout.columns ?? host.stderr.columns ?? COLUMNS_WHEN_UNKNOWN,
     },
     on_interrupt(handler) {
       host.on("SIGINT", handler);

@@ -131,7 +131,7 @@ export function createLiveView(io: Io): LiveView {
     const signal = data.signal === null ? "" : ` (${plainLine(data.signal)})`;
     const why = data.message === null ? "" : `: ${plainLine(data.message)}`;
     const mark = data.ok ? colours.yellow("!") : colours.red("✗");
-    return `  ${mark} ${how}${signal}${why} ${took}`;
+    return `  ${mark} ${how}${signal}${why} ${colours.dim("after")} ${took}`;
   }
 
   async function show(event: Event): Promise<void> {

@@ -24,7 +24,7 @@ export async function runProgram(argv: string[], io: Io, local: LocalServer): Pr
     await createProgram(io, local).parseAsync(argv, { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) io.exit_code(error.exitCode === 0 ? EXIT.complete : EXIT.usage);
-    else io.exit_code(reportError({ io, local, json: argv.includes("--json") }, error));
+    else io.exit_code(reportError({ io, json: argv.includes("--json") }, error));
   } finally {
     io.stdout.off("error", ignoreBrokenPipe);
     io.stderr.off("error", ignoreBrokenPipe);

@@ -73,3 +73,13 @@ export function formatWholeSeconds(seconds: number): string {
   if (seconds < 24 * 3600) return `${Math.floor(seconds / 3600)} h ${two((seconds % 3600) / 60)} m`;
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
+
+/** A span for people without what is zero: `1 h`, `30 m`, `1 h 30 m`. */
+export function formatSpan(seconds: number): string {
+  return formatWholeSeconds(seconds).replace(/ 0+ [hms]$/, "");
+}
+
+/** How long ago, in its largest unit alone: `3 d`. */
+export function formatAge(seconds: number): string {
+  return /^\d+ [smhd]/.exec(formatWholeSeconds(Math.max(0, seconds)))?.[0] ?? "";
+}

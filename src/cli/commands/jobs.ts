@@ -9,8 +9,12 @@ import { mayColour } from "../io.ts";
 import { resolveJobId, shortId } from "../job-id.ts";
 import { outcomeLines, span, statusText, zipLines } from "../job-summary.ts";
 import { cut, plainLine, textWidth } from "../terminal-text.ts";
-import { formatSize, formatWholeSeconds } from "../units.ts";
+import { formatAge, formatSize, formatSpan } from "../units.ts";
 import { saveZip, slug, titleOf } from "../zip-download.ts";
+
+/** A table on a narrower terminal does without how long jobs took; where no terminal is, a task is cut here. */
+const NARROW_COLUMNS = 72;
+const WIDE_COLUMNS = 240;
 
 export type ListOptions = { status?: string; label?: string; text?: string; limit: number };
 
@@ -51,25 +55,22 @@ function table(context: Context, jobs: Job[]): string[] {
     return {
       id: shortId(job.job_id),
       status: statusText(job.status, colours),
-      age: `${formatWholeSeconds((Date.parse(now) - Date.parse(job.timings.scheduled_at)) / 1000)} ago`,
+      age: `${formatAge((Date.parse(now) - Date.parse(job.timings.scheduled_at)) / 1000)} ago`,
       took: ended === null ? "" : span(job.timings.started_at ?? job.timings.scheduled_at, ended),
       task: `${job.reason === null ? "" : `[${job.reason.code}] `}${plainLine(titleOf(job.prompt))}`,
     };
   });
   const head = { id: "ID", status: "STATUS", age: "AGE", took: "TOOK", task: "TASK" };
   const all = [head, ...rows];
-  const width = (key: "id" | "status" | "age" | "took") => Math.max(...all.map((row) => textWidth(row[key])));
-  const widths = { id: width("id"), status: width("status"), age: width("age"), took: width("took") };
-  const fixed = widths.id + widths.status + widths.age + widths.took + 8;
-  const room = context.io.terminal.stdout ? Math.max(12, context.io.terminal.columns() - fixed) : 200;
-  const pad = (text: string, columns: number) => text + " ".repeat(Math.max(0, columns - textWidth(text)));
+  const columns = context.io.terminal.stdout ? context.io.terminal.columns() : WIDE_COLUMNS;
+  const shown =
+    columns < NARROW_COLUMNS
+      ? (["id", "status", "age"] as const)
+      : (["id", "status", "age", "took"] as const);
+  const widths = shown.map((key) => Math.max(...all.map((row) => textWidth(row[key]))));
+  const room = Math.max(12, columns - widths.reduce((sum, width) => sum + width + 2, 0));
   return all.map((row, index) => {
-    const cells = [
-      pad(row.id, widths.id),
-      pad(row.status, widths.status),
-      pad(row.age, widths.age),
-      pad(row.took, widths.took),
-    ];
+    const cells = shown.map((key, at) => row[key] + " ".repeat((widths[at] ?? 0) - textWidth(row[key])));
     const line = `${cells.join("  ")}  ${cut(row.task, room)}`.trimEnd();
     return index === 0 ? colours.dim(line) : line;
   });
@@ -112,7 +113,7 @@ function details(context: Context, job: Job): string[] {
     field(
       "limits",
       `${limits.cpus} CPUs, ${formatSize(limits.memory_bytes)} memory, ${formatSize(limits.disk_bytes)} disk, ` +
-        `${formatWholeSeconds(limits.timeout_s)}, idle ${formatWholeSeconds(limits.idle_timeout_s)}`,
+        `${formatSpan(limits.timeout_s)}, idle ${formatSpan(limits.idle_timeout_s)}`,
     ),
   );
   const labels = Object.entries(job.labels).map(([name, value]) =>

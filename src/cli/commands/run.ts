@@ -12,7 +12,7 @@ import { shortId } from "../job-id.ts";
 import { outcomeLines, plural, zipLines } from "../job-summary.ts";
 import { createLiveView, type LiveView } from "../live-view.ts";
 import { type TaskOptions, type TaskRequest, taskRequest } from "../task-request.ts";
-import { plainLine } from "../terminal-text.ts";
+import { cut, plainLine } from "../terminal-text.ts";
 import { formatSize } from "../units.ts";
 import { saveZip } from "../zip-download.ts";
 
@@ -78,7 +78,9 @@ async function follow(options: {
 
 function heading(context: Context, scheduled: ScheduleAnswer, name: string): string {
   const colours = picocolors.createColors(mayColour(context.io, "stdout"));
-  return `${colours.bold(name)} ${colours.dim(scheduled.job_id)}`;
+  const { terminal } = context.io;
+  const room = terminal.stdout ? Math.max(12, terminal.columns() - scheduled.job_id.length - 1) : name.length;
+  return `${colours.bold(cut(name, room))} ${colours.dim(scheduled.job_id)}`;
 }
 
 async function tellListing(context: Context, wanted: TaskRequest): Promise<void> {

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { cut, LinePainter, plainLine, textWidth } from "./terminal-text.ts";
+
+test("what a terminal would obey is taken out or made visible", () => {
+  assert.equal(plainLine("a\x1b[2J\x1b[1;1Hb"), "ab");
+  assert.equal(plainLine("a\x1b]0;title\x07b\x1b]8;;http://x\x1b\\c"), "abc");
+  assert.equal(plainLine("a\x1bP1$r\x1b\\b\x1b(0c\x1bcd"), "abcd");
+  assert.equal(plainLine("open \x1b]0;never closed"), "open ␛]0;never closed");
+  assert.equal(plainLine("\x07\x08\x7f\x9b31m\r\n"), "␇␈␡<9b>31m␍␊");
+  assert.equal(plainLine("\u202eevil\u2066\u200f\u2028"), "<U+202E>evil<U+2066><U+200F><U+2028>");
+  assert.equal(plainLine("tab\there ü 日本"), "tab    here ü 日本");
+});
+
+test("nothing of any output survives as a control character", () => {
+  const painter = new LinePainter(false);
+  let all = "";
+  for (let code = 0; code < 0x100; code += 1)
+    all += `\x1b${String.fromCharCode(code)}[${String.fromCharCode(code)}x`;
+  const shown = painter.paint(all.replaceAll("\n", ""), Number.POSITIVE_INFINITY).join("");
+  assert.doesNotMatch(shown, /[\x00-\x1f\x7f-\x9f]/);
+});
+
+test("colours stay when they may, go on over lines, and end with each row; hidden text does not", () => {
+  const painter = new LinePainter(true);
+  assert.deepEqual(painter.paint("\x1b[31mred", 80), ["\x1b[31mred\x1b[0m"]);
+  assert.deepEqual(painter.paint("still", 80), ["\x1b[31mstill\x1b[0m"]);
+  assert.deepEqual(painter.paint("\x1b[0mplain", 80), ["\x1b[31m\x1b[0mplain\x1b[0m"]);
+  assert.deepEqual(painter.paint("a\x1b[8mhidden", 80), ["ahidden"]);
+  assert.deepEqual(painter.paint("\x1b[38;5;8mgrey", 80), ["\x1b[38;5;8mgrey\x1b[0m"]);
+  assert.deepEqual(new LinePainter(false).paint("\x1b[31mred", 80), ["red"]);
+});
+
+test("a carriage return leaves what stands on the screen at last", () => {
+  const painter = new LinePainter(false);
+  assert.deepEqual(painter.paint("10%\r50%\r100%", 80), ["100%"]);
+  assert.deepEqual(painter.paint("done\r", 80), ["done"]);
+});
+
+test("long lines are wrapped by their width on the terminal", () => {
+  const painter = new LinePainter(false);
+  assert.deepEqual(painter.paint("abcdefgh", 3), ["abc", "def", "gh"]);
+  assert.deepEqual(painter.paint("日本語", 4), ["日本", "語"]);
+  assert.equal(painter.peek("abcdefgh", 3), "gh");
+  assert.equal(textWidth("\x1b[31m日本\x1b[0m e\u0301"), 6);
+  assert.equal(cut("日本語", 5), "日本…");
+  assert.equal(cut("abc", 3), "abc");
+});

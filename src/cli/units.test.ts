@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  formatAge,
+  formatDuration,
+  formatSize,
+  formatSpan,
+  parseDuration,
+  parseNumber,
+  parseSize,
+  parseWhole,
+} from "./units.ts";
+
+test("sizes are read in powers of 1024 and written short", () => {
+  assert.equal(parseSize("2g"), 2 ** 31);
+  assert.equal(parseSize("1.5GiB"), 1.5 * 2 ** 30);
+  assert.equal(parseSize("512 MB"), 2 ** 29);
+  assert.equal(parseSize("100"), 100);
+  for (const wrong of ["", "g", "-1", "2x", "1e3", "1g2"])
+    assert.throws(() => parseSize(wrong), { code: "usage" });
+  assert.deepEqual([0, 1023, 1024, 1500, 2 ** 31, 1.5 * 2 ** 40].map(formatSize), [
+    "0 B",
+    "1023 B",
+    "1 KiB",
+    "1.5 KiB",
+    "2 GiB",
+    "1.5 TiB",
+  ]);
+});
+
+test("durations are read with units or as seconds and written for people", () => {
+  assert.deepEqual(["90", "90s", "1h30m", "2d", "0.5m"].map(parseDuration), [90, 90, 5400, 172_800, 30]);
+  for (const wrong of ["", "h", "1x", "1h30", "-1"])
+    assert.throws(() => parseDuration(wrong), { code: "usage" });
+  assert.deepEqual([40, 1234, 59_949, 59_999, 125_000, 3_720_000].map(formatDuration), [
+    "40 ms",
+    "1.2 s",
+    "59.9 s",
+    "1 m 00 s",
+    "2 m 05 s",
+    "1 h 02 m",
+  ]);
+  assert.deepEqual([3600, 1800, 5400, 90].map(formatSpan), ["1 h", "30 m", "1 h 30 m", "1 m 30 s"]);
+  assert.deepEqual([5, 65, 90_000].map(formatAge), ["5 s", "1 m", "1 d"]);
+});
+
+test("numbers are numbers", () => {
+  assert.equal(parseNumber("1.5"), 1.5);
+  assert.equal(parseWhole("-3"), -3);
+  for (const wrong of ["", "x", "Infinity", "NaN"])
+    assert.throws(() => parseNumber(wrong), { code: "usage" });
+  assert.throws(() => parseWhole("1.5"), { code: "usage" });
+});
