@@ -29,7 +29,8 @@ const files = globSync("**/*.ts", { cwd: source }).map((path) => ({
   folder: path.split("/")[0] ?? "",
   text: readFileSync(join(source, path), "utf8"),
 }));
-const isTest = (path: string) => /\.(test|contract|fake)\.ts$/.test(path) || path === "tidy.test.ts";
+const isTest = (path: string) =>
+  /(\.(test|contract|fake)|-fixture)\.ts$/.test(path) || path === "tidy.test.ts";
 
 function importsOf(text: string): string[] {
   const found = text.matchAll(

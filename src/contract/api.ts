@@ -94,6 +94,6 @@ export const Holder = z.object({
   /** True when a CLI started it in the background, so that a CLI may also restart it. */
   background: z.boolean(),
   /** Names of the variables of PROVIDER_VARIABLES that its environment has. */
-  providers: z.array(z.string()),
+  providers: z.array(z.string()).default([]),
 });
 export type Holder = z.infer<typeof Holder>;

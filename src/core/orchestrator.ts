@@ -17,12 +17,11 @@ import { DeadlinePassed, withDeadline } from "./deadline.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { DriverInfo, SandboxStatus } from "./driver.ts";
 import { EventLog } from "./event-log.ts";
-import { JobRun } from "./job-run.ts";
 import { jobView } from "./job-view.ts";
 import { cancelled, initialState, scheduled } from "./lifecycle.ts";
 import type { SandboxLink } from "./link.ts";
-import { Queue } from "./queue.ts";
 import { reconcile } from "./reconcile.ts";
+import { Scheduler } from "./scheduler.ts";
 import type { JobRecord } from "./store.ts";
 import { keepHouse, watchSandboxes } from "./upkeep.ts";
 
@@ -40,18 +39,15 @@ const ENGINE_AT_START_MS = 3_000;
 export class Orchestrator {
   readonly #dependencies: Dependencies;
   readonly #events: EventLog;
-  readonly #queue = new Queue();
-  readonly #runs = new Map<string, JobRun>();
+  readonly #scheduler: Scheduler;
   readonly #shutdown = new AbortController();
   readonly #background: Promise<void>[] = [];
-  /** Jobs that have a place, but whose row is still being read. */
-  readonly #reserved = new Map<string, Promise<void>>();
-  readonly #tracked = new Set<Promise<void>>();
   #machine: { info: DriverInfo; at: number } | null = null;
 
   private constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies;
     this.#events = new EventLog(dependencies.store, dependencies.clock);
+    this.#scheduler = new Scheduler(dependencies, this.#events, this.#signal);
   }
 
   /** Takes up what an earlier orchestrator left, and begins to work. */
@@ -109,19 +105,20 @@ export class Orchestrator {
     const { state } = record;
     if (state.phase === "ended")
       return { job_id, status: state.status, cancelled: state.status === "cancelled" };
-    const run = this.#runs.get(job_id);
-    const ending = run?.ending ?? state.ending;
-    if (ending != null) return { job_id, status: state.status, cancelled: ending.status === "cancelled" };
+    const known = this.#scheduler.run(job_id)?.ending ?? state.ending;
+    if (known !== null) return { job_id, status: state.status, cancelled: known.status === "cancelled" };
     if (!state.cancel_requested)
       await this.#events.append(job_id, {
         change: { cancel_requested: true },
         events: [{ type: "cancel.requested", data: {} }],
       });
-    if (this.#queue.remove(job_id)) this.#launch({ ...record, state: { ...state, cancel_requested: true } });
-    await this.#reserved.get(job_id);
-    this.#runs.get(job_id)?.end(cancelled());
-    const now = this.#runs.get(job_id)?.ending ?? null;
-    return { job_id, status: state.status, cancelled: now === null || now.status === "cancelled" };
+    if (await this.#scheduler.withdraw(job_id))
+      this.#scheduler.launch({ ...record, state: { ...state, cancel_requested: true } });
+    const run = this.#scheduler.run(job_id);
+    run?.end(cancelled());
+    const { status } = await this.job(job_id);
+    const ending = run?.ending?.status ?? status;
+    return { job_id, status, cancelled: ending === "cancelled" };
   }
 
   /** The same task again, upload and env included. */
@@ -245,7 +242,7 @@ export class Orchestrator {
   /** Stops taking and starting jobs; sandboxes go on and are found again by the next orchestrator. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#shutdown.abort();
-    await Promise.all([...this.#background, ...this.#tracked]);
+    await Promise.all([...this.#background, this.#scheduler.settled()]);
   }
 
   get #signal(): AbortSignal {
@@ -264,27 +261,20 @@ export class Orchestrator {
     }
     const { resume, queue } = reconcile(unended, statuses ?? []);
     for (const { job, ending, status } of resume) {
-      const run = this.#launch(job);
+      const run = this.#scheduler.launch(job);
       if (statuses === null) continue;
       if (ending !== null) run.end(ending);
       if (job.state.phase !== "starting" || status !== null) run.sandboxChanged(status);
     }
-    for (const job of queue) this.#enqueue(job);
-    this.#startNext();
+    for (const job of queue) this.#scheduler.enqueue(job);
   }
 
-  async #watch(): Promise<void> {
-    const byId = (id: string | null) =>
-      id === null ? undefined : [...this.#runs.values()].find((run) => run.sandbox_id === id);
-    await watchSandboxes(
+  #watch(): Promise<void> {
+    const changed = (status: SandboxStatus) => this.#scheduler.sandboxChanged(status);
+    // A sandbox that is not listed may not be made yet; only those that are listed say something here.
+    return watchSandboxes(
       this.#dependencies,
-      {
-        changed: (status) => byId(status.id)?.sandboxChanged(status),
-        // A sandbox that is not listed may not be made yet; only those that are listed say something here.
-        listed: (statuses) => {
-          for (const status of statuses) byId(status.id)?.sandboxChanged(status);
-        },
-      },
+      { changed, listed: (statuses) => statuses.forEach(changed) },
       this.#signal,
     );
   }
@@ -297,10 +287,10 @@ export class Orchestrator {
     const record: JobRecord = { ...job, owner, scheduled_at: clock.now(), state: initialState() };
     let fresh = false;
     try {
-      if (this.#queue.size >= config.queue_max)
+      if (this.#scheduler.waiting >= config.queue_max)
         throw new AppError({
           code: "queue_full",
-          message: `${this.#queue.size} jobs are waiting already.`,
+          message: `${this.#scheduler.waiting} jobs are waiting already.`,
           hint: "Try again when some have ended.",
         });
       const inserted = await store.insertJob(record, scheduled(record.request), idempotency);
@@ -310,50 +300,8 @@ export class Orchestrator {
     } finally {
       if (!fresh && job.has_upload) await artifacts.remove(job.job_id);
     }
-    this.#enqueue(record);
-    this.#startNext();
+    this.#scheduler.enqueue(record);
     return jobView(record);
-  }
-
-  #enqueue({ job_id, request, scheduled_at }: JobRecord): void {
-    this.#queue.add({ job_id, priority: request.priority, scheduled_at });
-  }
-
-  /** Fills the free places. A place is taken before the job's row is read, so that the limit holds meanwhile. */
-  #startNext(): void {
-    while (!this.#signal.aborted && this.#runs.size + this.#reserved.size < this.#dependencies.concurrency) {
-      const job_id = this.#queue.take();
-      if (job_id === null) return;
-      const started = this.#startQueued(job_id).finally(() => this.#reserved.delete(job_id));
-      this.#reserved.set(job_id, started);
-      this.#track(started);
-    }
-  }
-
-  /** A job whose row cannot be read stays in the store and is found again at the next start. */
-  async #startQueued(job_id: string): Promise<void> {
-    try {
-      const record = await this.#dependencies.store.getJob(job_id);
-      if (record !== null && !this.#signal.aborted) this.#launch(record);
-    } catch (error) {
-      this.#dependencies.log("error", "A queued job could not be read.", { job_id, error: String(error) });
-    }
-  }
-
-  #launch(record: JobRecord): JobRun {
-    const run = new JobRun(record, this.#dependencies, this.#events);
-    this.#runs.set(record.job_id, run);
-    const ended = run.run(this.#signal).finally(() => {
-      this.#runs.delete(record.job_id);
-      this.#startNext();
-    });
-    this.#track(ended);
-    return run;
-  }
-
-  #track(work: Promise<void>): void {
-    this.#tracked.add(work);
-    void work.finally(() => this.#tracked.delete(work));
   }
 
   async #record(job_id: string): Promise<JobRecord> {
@@ -371,7 +319,7 @@ export class Orchestrator {
   async #workspace(job_id: string): Promise<{ record: JobRecord; link: SandboxLink | null }> {
     const record = await this.#record(job_id);
     if (record.state.phase === "ended") return { record, link: null };
-    const link = this.#runs.get(job_id)?.link ?? null;
+    const link = this.#scheduler.run(job_id)?.link ?? null;
     if (link !== null) return { record, link };
     const pending = record.state.status === "pending";
     throw new AppError({
