@@ -98,6 +98,8 @@ class FolderArtifacts implements Artifacts {
     options: { patch: boolean },
     signal: AbortSignal,
   ): Promise<Artifact> {
+    // It may break before it is read, and whoever reads it then hears of it.
+    workspace?.on("error", () => undefined);
     try {
       return await this.#writeZip(job_id, workspace, own, options, signal);
     } catch (error) {

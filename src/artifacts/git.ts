@@ -1,6 +1,5 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { once } from "node:events";
-import type { Readable, Writable } from "node:stream";
+import { PassThrough, type Readable, type Writable } from "node:stream";
 import { AppError } from "../contract/errors.ts";
 
 const STDERR_KEPT_CHARS = 2000;
@@ -12,6 +11,7 @@ const ISOLATED =
 
 /** One run of git, isolated from this machine's configuration. Its input and output are streams; leaving its scope ends it. */
 export class Git implements AsyncDisposable {
+  readonly stdout: Readable;
   readonly #command: string;
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #signal: AbortSignal;
@@ -23,6 +23,8 @@ export class Git implements AsyncDisposable {
     this.#signal = signal;
     const child = spawn("/bin/sh", ["-c", ISOLATED, "sh", ...args], { stdio: ["pipe", "pipe", "pipe"] });
     this.#child = child;
+    // Node throws away what nobody reads yet when a child ends, so it is read from the start.
+    this.stdout = child.stdout.pipe(new PassThrough());
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT_CHARS);
     });
@@ -37,23 +39,17 @@ export class Git implements AsyncDisposable {
     }).finally(() => signal.removeEventListener("abort", kill));
   }
 
-  get stdout(): Readable {
-    return this.#child.stdout;
-  }
-
   async write(chunk: Buffer | string): Promise<void> {
     const { stdin } = this.#child;
     if (stdin.write(chunk)) return;
-    const drained = new AbortController();
-    try {
-      await Promise.race([once(stdin, "drain", { signal: drained.signal }), this.#ended]);
-    } finally {
-      drained.abort();
-    }
+    const { promise: drained, resolve } = Promise.withResolvers<void>();
+    stdin.once("drain", resolve);
+    await Promise.race([drained, this.#ended]);
+    stdin.removeListener("drain", resolve);
     if (stdin.destroyed) await this.finish();
   }
 
-  /** Ends the input and waits. Throws AppError `setup_failed` where git is missing, `internal` when it failed. */
+  /** Ends the input and waits; output beyond a few KiB must be read meanwhile. Throws AppError `setup_failed` where git is missing, `internal` when it failed. */
   async finish(): Promise<void> {
     this.#child.stdin.end();
     const code = await this.#ended;
@@ -69,7 +65,7 @@ export class Git implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.stdin.destroy();
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill("SIGKILL");
-    this.#child.stdout.resume();
+    this.stdout.resume();
     await this.#ended;
   }
 }

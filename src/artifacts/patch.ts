@@ -51,16 +51,18 @@ export class PatchMaker implements AsyncDisposable {
   /** Reads the upload (null: the job had none, then everything is new) and is ready for the workspace's files. */
   static async start(folder: string, upload: Readable | null, signal: AbortSignal): Promise<PatchMaker> {
     const repository = join(folder, "patch.git");
-    await runGit(["init", "--quiet", "--bare", "--template=", repository], signal);
-    const maker = new PatchMaker(repository, signal);
+    let maker: PatchMaker | null = null;
     try {
+      await runGit(["init", "--quiet", "--bare", "--template=", repository], signal);
+      maker = new PatchMaker(repository, signal);
       if (upload !== null) await maker.#takeUpload(upload);
       await maker.#commit(SENT);
       for (const [path, { mode, mark }] of maker.#sent)
         await maker.#import.write(`M ${mode} :${mark} ${quoted(path)}\n`);
       await maker.#commit(MADE);
     } catch (error) {
-      await maker[Symbol.asyncDispose]();
+      upload?.destroy();
+      await maker?.[Symbol.asyncDispose]();
       throw error;
     }
     return maker;

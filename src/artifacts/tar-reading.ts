@@ -29,9 +29,14 @@ export async function* readTar(
   signal: AbortSignal,
 ): AsyncGenerator<TarEntry> {
   let source_error: Error | null = null;
-  source.once("error", (error) => {
-    source_error = error;
-  });
+  const watched = async function* () {
+    try {
+      yield* source;
+    } catch (error) {
+      source_error = error instanceof Error ? error : new Error(String(error));
+      throw error;
+    }
+  };
   const explained = (error: unknown): Error => {
     if (source_error !== null) return source_error;
     if (error instanceof AppError) return error;
@@ -39,7 +44,7 @@ export async function* readTar(
   };
   const extraction = extract();
   const end = new EndWatch();
-  const feeding = pipeline(source, end, extraction, { signal });
+  const feeding = pipeline(watched, end, extraction, { signal });
   // It is awaited below; until then its rejection must not count as unhandled.
   feeding.catch(() => undefined);
   try {
@@ -62,6 +67,8 @@ export async function* readTar(
   } catch (error) {
     signal.throwIfAborted();
     throw explained(error);
+  } finally {
+    source.destroy();
   }
   signal.throwIfAborted();
   if (!end.seen) throw damaged(new Error("It ends before its end-of-archive mark."));

@@ -62,11 +62,11 @@ test("an archive becomes the upload, with executable bits, unicode names, folder
   ]);
   assert.deepEqual(totals, { files: 4, size_bytes: 11 });
   assert.deepEqual(found, [
-    "bin/ folder 755 ",
+    "bin folder 755 ",
     "bin/run file 755 #!/bin/sh",
     "ü/例.txt file 644 x",
     "dos.txt file 644 y",
-    "ü/link symlink 644 ../bin/run",
+    "ü/link symlink 755 ../bin/run",
   ]);
 });
 

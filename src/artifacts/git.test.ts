@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { text } from "node:stream/consumers";
+import { test } from "node:test";
+import { never, rejectsWith } from "./artifacts.contract.ts";
+import { Git } from "./git.ts";
+
+test("output is there in full although the child ended before anybody read it", async () => {
+  await using git = new Git(["version"], never);
+  await git.finish();
+  assert.match(await text(git.stdout), /^git version /);
+});
+
+test("a failure is reported with what git said, also when the input is still being written", async () => {
+  await using git = new Git(["no-such-command"], never);
+  const writing = async () => {
+    for (let n = 0; n < 1000; n += 1) await git.write(Buffer.alloc(64 * 1024));
+    await git.finish();
+  };
+  await assert.rejects(writing, rejectsWith("internal", /no-such-command.*is not a git command/));
+});
+
+test("aborting ends the child", async () => {
+  const stop = new AbortController();
+  await using git = new Git(["hash-object", "--stdin"], stop.signal);
+  await git.write("x");
+  stop.abort(new Error("enough"));
+  await assert.rejects(git.finish(), /enough/);
+});
