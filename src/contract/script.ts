@@ -7,6 +7,8 @@ import { AppError } from "./errors.ts";
 export const STEPS_MAX = 1000;
 /** Lists and quotes nested deeper than this are no task that a person wrote. */
 const NESTING_MAX = 100;
+/** Parsing holds up everything else of a server, and 30,000 lines of lists take a second; more input belongs into files. */
+const LINES_MAX = 30_000;
 const FILE_PATH_MAX_BYTES = 1024;
 
 export type ScriptTool = "shell" | "python" | "js" | "ts";
@@ -47,7 +49,7 @@ const INLINE = [
  * Throws AppError `invalid_request`, whose message names the line, for a `file=` that leaves the workspace and for more than STEPS_MAX steps.
  */
 export function parseScript(prompt: string): ScriptStep[] {
-  refuseDeepNesting(prompt);
+  refuseUnparsable(prompt);
   const steps: ScriptStep[] = [];
   const tree = fromMarkdown(prompt, { extensions: [{ disable: { null: INLINE } }] });
   for (const node of codeBlocks(tree)) {
@@ -99,8 +101,11 @@ function workspacePath(given: string, line: number): string {
   return path;
 }
 
-function refuseDeepNesting(prompt: string): void {
-  for (const [index, text] of prompt.split(/\r\n|\r|\n/).entries()) {
+function refuseUnparsable(prompt: string): void {
+  const lines = prompt.split(/\r\n|\r|\n/, LINES_MAX + 1);
+  if (lines.length > LINES_MAX)
+    throw refusal(LINES_MAX + 1, `a prompt has at most ${LINES_MAX} lines; send more as files`);
+  for (const [index, text] of lines.entries()) {
     const containers = /^(?:[ \t]*(?:>|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t])))+/.exec(text)?.[0] ?? "";
     if ((containers.match(/>|[-+*]|\d+/g)?.length ?? 0) > NESTING_MAX && !/^[\s*-]+$/.test(text))
       throw refusal(index + 1, `lists and quotes are nested more than ${NESTING_MAX} deep`);

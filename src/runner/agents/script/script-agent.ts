@@ -1,0 +1,201 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { REASONS, type ReasonCode } from "../../../contract/errors.ts";
+import type { RunnerEventBody } from "../../../contract/event.ts";
+import { parseScript, type ScriptStep } from "../../../contract/script.ts";
+import type { Blobs } from "../../blobs.ts";
+import { cutToJsonBytes, firstLine } from "../../event-text.ts";
+import { StopCause, type ToolProcesses, type ToolResult } from "../../process/tool-processes.ts";
+import { OutputAllowance, StepOutput } from "../../step-output.ts";
+import { writeWorkspaceFile } from "../../workspace/write-file.ts";
+import { folderAfter, isFolder, shellWrapper } from "./working-directory.ts";
+
+/** Parts of an event, as JSON, so that the whole stays below EVENT_MAX_BYTES. */
+const PLAN_MAX_BYTES = 48 * 1024;
+const TITLE_MAX_BYTES = 200;
+const CODE_MAX_BYTES = 15 * 1024;
+
+export type AgentEnd = Extract<RunnerEventBody, { type: "agent.ended" }>["data"];
+
+export type ScriptAgentOptions = {
+  prompt: string;
+  workspace: string;
+  /** The environment of every step. */
+  env: Record<string, string>;
+  /** Where the code of the running step lies, outside the workspace. */
+  scratch: string;
+  processes: ToolProcesses;
+  blobs: Blobs;
+  emit(body: RunnerEventBody): Promise<void>;
+  /** Aborted with a StopCause. */
+  signal: AbortSignal;
+  /** Bytes of output kept; the contract's bound when left out. */
+  output_max_bytes?: number;
+};
+
+/**
+ * Runs the fenced blocks of a prompt one after the other. Returns how the job ended; the caller says it. The first step that fails ends the
+ * job unless its fence says `continue`. Throws AppError for a prompt that is no script, and what `emit` throws.
+ */
+export async function runScript(options: ScriptAgentOptions): Promise<AgentEnd> {
+  return new ScriptAgent(options).run();
+}
+
+class ScriptAgent {
+  readonly #options: ScriptAgentOptions;
+  readonly #allowance: OutputAllowance;
+  /** Not to be guessed, so that no block comes to rely on it. */
+  readonly #folder: string;
+  #cwd: string;
+
+  constructor(options: ScriptAgentOptions) {
+    this.#options = options;
+    this.#allowance = new OutputAllowance(options.emit, options.output_max_bytes);
+    this.#folder = join(options.scratch, `script-${randomBytes(4).toString("hex")}`);
+    this.#cwd = options.workspace;
+  }
+
+  async run(): Promise<AgentEnd> {
+    const { prompt, emit, signal } = this.#options;
+    const steps = parseScript(prompt);
+    const title_max_bytes = Math.min(
+      TITLE_MAX_BYTES,
+      Math.floor(PLAN_MAX_BYTES / Math.max(steps.length, 1)) - 12,
+    );
+    const plan = steps.map((step) => ({ title: cutToJsonBytes(titleOf(step), title_max_bytes) }));
+    await emit({ type: "plan.made", data: { steps: plan } });
+    let passed_over = 0;
+    try {
+      for (const [index, step] of steps.entries()) {
+        if (signal.aborted) return stopped(signal, index, steps.length);
+        const result = await this.#step(index + 1, step);
+        if (signal.aborted) return stopped(signal, index, steps.length);
+        if (isOk(result)) continue;
+        if (!step.continue_on_failure) return failed(index + 1, step, result);
+        passed_over += 1;
+      }
+    } finally {
+      await rm(this.#folder, { recursive: true, force: true }).catch(() => undefined);
+    }
+    const failures = passed_over === 0 ? "" : `, ${passed_over} of them failed and was marked \`continue\``;
+    const summary = `${steps.length} of ${steps.length} steps ran${failures}.`;
+    return { outcome: "complete", reason: null, exit_code: 0, summary };
+  }
+
+  async #step(number: number, step: ScriptStep): Promise<ToolResult> {
+    const { emit, blobs } = this.#options;
+    const code = cutToJsonBytes(step.code, CODE_MAX_BYTES);
+    const code_blob = code === step.code ? null : await blobs.save(Buffer.from(step.code));
+    const title = cutToJsonBytes(titleOf(step), TITLE_MAX_BYTES);
+    await emit({ type: "step.started", data: { step: number, tool: step.tool, title, code, code_blob } });
+    const result =
+      step.tool === "file" ? await this.#write(step, code_blob) : await this.#runTool(number, step);
+    const message = result.message === null ? null : cutToJsonBytes(result.message, 2000);
+    const data = { step: number, ...result, message, ok: isOk(result) };
+    await emit({ type: "step.ended", data });
+    return result;
+  }
+
+  async #write(step: Extract<ScriptStep, { tool: "file" }>, blob: string | null): Promise<ToolResult> {
+    const begun = performance.now();
+    const content = Buffer.from(step.code);
+    const ended = (message: string | null): ToolResult => ({
+      cause: message === null ? "exited" : "not_started",
+      exit_code: message === null ? 0 : null,
+      signal: null,
+      message,
+      duration_ms: performance.now() - begun,
+    });
+    try {
+      const change = await writeWorkspaceFile(this.#options.workspace, step.path, content);
+      const data = { path: step.path, change, size_bytes: content.length, blob };
+      await this.#options.emit({ type: "file.changed", data });
+      return ended(null);
+    } catch (error) {
+      return ended(
+        `${step.path} could not be written: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+
+  async #runTool(number: number, step: ScriptStep): Promise<ToolResult> {
+    const { emit, processes, signal, workspace } = this.#options;
+    const output = new StepOutput(number, emit, this.#allowance);
+    if (!(await isFolder(this.#cwd))) this.#cwd = workspace;
+    const report_path = join(this.#folder, "folder");
+    const code_path = join(this.#folder, `step-${number}${step.tool === "python" ? ".py" : ".sh"}`);
+    try {
+      // A tool may have removed it.
+      await mkdir(this.#folder, { recursive: true });
+      await writeFile(code_path, step.code);
+    } catch (error) {
+      const message = `The code could not be stored: ${error instanceof Error ? error.message : String(error)}`;
+      return { cause: "not_started", exit_code: null, signal: null, message, duration_ms: 0 };
+    }
+    const result = await processes.run({
+      ...commandOf(step, code_path, report_path),
+      cwd: this.#cwd,
+      env: this.#environment(step),
+      onOutput: (stream, chunk) => output.write(stream, chunk),
+      signal,
+    });
+    await output.end();
+    if (step.tool === "shell") this.#cwd = await folderAfter(report_path, this.#cwd);
+    await rm(code_path, { force: true }).catch(() => undefined);
+    return result;
+  }
+
+  #environment(step: ScriptStep): Record<string, string> {
+    const env = { ...this.#options.env, PWD: this.#cwd };
+    if (step.tool !== "python") return env;
+    // The code lies elsewhere, but people expect to import what lies beside them.
+    const { PYTHONPATH } = this.#options.env;
+    return { ...env, PYTHONPATH: PYTHONPATH === undefined ? this.#cwd : `${this.#cwd}:${PYTHONPATH}` };
+  }
+}
+
+/** Node reads its code from standard input: so modules are found from the working directory, and it sees by itself what the code is. */
+function commandOf(step: ScriptStep, code_path: string, report_path: string) {
+  const argv: [string, ...string[]] =
+    step.tool === "shell"
+      ? ["bash", "-eo", "pipefail", "-c", shellWrapper(report_path), code_path]
+      : step.tool === "python"
+        ? ["python3", "-u", code_path]
+        : ["node", "-"];
+  return { argv, stdin_path: step.tool === "js" || step.tool === "ts" ? code_path : null };
+}
+
+function titleOf(step: ScriptStep): string {
+  return step.tool === "file" ? step.path : firstLine(step.code) || step.tool;
+}
+
+function isOk(result: ToolResult): boolean {
+  return result.cause === "exited" && result.exit_code === 0;
+}
+
+function failed(number: number, step: ScriptStep, result: ToolResult): AgentEnd {
+  const code: ReasonCode = result.cause === "out_of_memory" ? "out_of_memory" : "step_failed";
+  const how =
+    result.message ??
+    (result.signal === null
+      ? `It exited with code ${result.exit_code}.`
+      : `It was ended by ${result.signal}.`);
+  const where = `Step ${number} (${cutToJsonBytes(titleOf(step), TITLE_MAX_BYTES)}, line ${step.line} of the prompt)`;
+  const message = cutToJsonBytes(`${where} failed. ${how}`, 2000);
+  const reason = { code, message, hint: REASONS[code] };
+  return { outcome: "failed", reason, exit_code: result.exit_code, summary: message };
+}
+
+function stopped(signal: AbortSignal, done: number, all: number): AgentEnd {
+  const { reason: why } = signal;
+  const summary = `The job was stopped after ${done} of ${all} steps.`;
+  if (!(why instanceof StopCause) || why.stop !== "disk_full")
+    return { outcome: "stopped", reason: null, exit_code: null, summary };
+  const reason = {
+    code: "disk_full" as const,
+    message: `The disk limit was reached. ${summary}`,
+    hint: REASONS.disk_full,
+  };
+  return { outcome: "failed", reason, exit_code: null, summary };
+}

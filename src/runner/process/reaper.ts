@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { z } from "zod";
+
+/** What a reaper says, one JSON line each (images/base/reaper.c). */
+const Status = z.union([
+  z.object({ pid: z.int() }),
+  z.object({ exit: z.int() }),
+  z.object({ signal: z.int() }),
+  z.object({ error: z.string(), stage: z.enum(["exec", "chdir", "fork", "pty"]) }),
+  z.object({ drained: z.literal(true) }),
+]);
+
+/** How the tool ended, as its reaper says. `lost`: the reaper itself was killed, or could not be started (`error` says why). */
+export type ToolEnd =
+  | { kind: "exit"; code: number }
+  | { kind: "signal"; number: number }
+  | { kind: "error"; error: string; stage: "exec" | "chdir" | "fork" | "pty" | "reaper" }
+  | { kind: "lost" };
+
+/** A reaper with one tool, and with whatever that tool leaves behind. */
+export class Reaper {
+  /** Settles once, when the tool itself ended; never rejects. */
+  readonly toolEnded: Promise<ToolEnd>;
+  /** Settles when no process is left of the tool and its reaper; never rejects. */
+  readonly gone: Promise<void>;
+  readonly #control: Writable;
+
+  private constructor(child: ChildProcess, status: Readable, control: Writable) {
+    this.#control = control;
+    // A reaper that is gone needs no more orders.
+    control.on("error", () => control.destroy());
+    const ended = Promise.withResolvers<ToolEnd>();
+    this.toolEnded = ended.promise;
+    status.on("error", () => status.destroy());
+    const lines = createInterface({ input: status });
+    lines.on("line", (line) => {
+      const end = toolEndOf(line);
+      if (end !== null) ended.resolve(end);
+    });
+    // Its lines are read to their end first, because the last of them may say how the tool ended.
+    lines.once("close", () => ended.resolve({ kind: "lost" }));
+    this.gone = new Promise((resolve) => {
+      child.once("error", (error: NodeJS.ErrnoException) => {
+        ended.resolve({ kind: "error", error: error.code ?? error.message, stage: "reaper" });
+        resolve();
+      });
+      child.once("exit", () => {
+        control.destroy();
+        resolve();
+      });
+    });
+  }
+
+  /** Starts `argv` under the reaper; `stdio` are descriptors, which stay the caller's. */
+  static start(options: {
+    reaper_path: string;
+    argv: readonly string[];
+    cwd: string;
+    env: Record<string, string>;
+    stdio: [number | "ignore", number, number];
+  }): Reaper {
+    const child = spawn(options.reaper_path, ["--cwd", options.cwd, "--", ...options.argv], {
+      env: options.env,
+      stdio: [...options.stdio, "pipe", "pipe"],
+    });
+    const [, , , status, control] = child.stdio;
+    return new Reaper(child, status as Readable, control as Writable);
+  }
+
+  /** Asks every descendant to end (SIGTERM). */
+  terminate(): void {
+    this.#order("term\n");
+  }
+
+  /** Ends every descendant, until none remains. */
+  kill(): void {
+    this.#order("kill\n");
+  }
+
+  #order(line: string): void {
+    if (!this.#control.destroyed) this.#control.write(line);
+  }
+}
+
+function toolEndOf(line: string): ToolEnd | null {
+  const status = statusOf(line);
+  if (status === null) return null;
+  if ("exit" in status) return { kind: "exit", code: status.exit };
+  if ("signal" in status) return { kind: "signal", number: status.signal };
+  if ("error" in status) return { kind: "error", ...status };
+  return null;
+}
+
+/** Null for a line that a killed reaper did not finish. */
+function statusOf(line: string): z.infer<typeof Status> | null {
+  try {
+    return Status.parse(JSON.parse(line));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,42 @@
+import { AppError } from "../contract/errors.ts";
+import { LINK_PROTOCOL } from "../contract/link.ts";
+import type { RunnerHandlers } from "./handlers.ts";
+import { type JobPlace, RunnerJob } from "./job.ts";
+import { killAllOthers } from "./quiesce.ts";
+import { listFolder, readWorkspaceFile } from "./workspace/browse.ts";
+import { packWorkspace } from "./workspace/pack.ts";
+import { unpackInto } from "./workspace/unpack.ts";
+
+/** What this runner answers over its link. It has one job at most; without one it only serves what lies on the volume. */
+export function runnerHandlers(options: { place: JobPlace; epoch: string; version: string }): RunnerHandlers {
+  const { place, epoch, version } = options;
+  let job: RunnerJob | null = null;
+  return {
+    hello: () => ({
+      protocol: LINK_PROTOCOL,
+      version,
+      epoch,
+      job_id: job?.start.job_id ?? null,
+      secret: job?.start.secret ?? null,
+    }),
+    async start(start) {
+      if (job === null) job = new RunnerJob(start, place);
+      else if (job.start.job_id !== start.job_id || job.start.secret !== start.secret)
+        throw new AppError({ code: "conflict", message: "This runner has another job." });
+    },
+    async stop({ cause }) {
+      job?.stop(cause);
+    },
+    async quiesce() {
+      // An agent that still runs must not start its next step when this one is killed.
+      job?.stop("cancelled");
+      await place.processes.killAll();
+      await killAllOthers();
+    },
+    upload: (tar, signal) => unpackInto(place.workspace, tar, signal),
+    pack: (signal) => packWorkspace(place.workspace, signal),
+    list: (path) => listFolder(place.workspace, path),
+    read: (path, range) => readWorkspaceFile(place.workspace, path, range),
+    blob: (sha256) => place.blobs.read(sha256),
+  };
+}
