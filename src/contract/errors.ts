@@ -6,13 +6,14 @@ import { z } from "zod";
  */
 export const ERRORS = {
   invalid_json: { status: 400, retryable: false, meaning: "The body is not JSON." },
-  invalid_id: { status: 400, retryable: false, meaning: "The id is not a UUID." },
+  invalid_id: { status: 400, retryable: false, meaning: "The id is malformed." },
   invalid_upload: {
     status: 400,
     retryable: false,
     meaning: "An uploaded file or archive is malformed or unsafe.",
   },
   invalid_path: { status: 400, retryable: false, meaning: "The path leaves the workspace or is malformed." },
+  malformed_request: { status: 400, retryable: false, meaning: "What was sent is not an HTTP request." },
   unauthorized: { status: 401, retryable: false, meaning: "The token is missing or wrong." },
   forbidden_origin: { status: 403, retryable: false, meaning: "The Host or Origin header is foreign." },
   not_found: { status: 404, retryable: false, meaning: "There is no such job, file, blob or route." },
@@ -23,6 +24,7 @@ export const ERRORS = {
     meaning: "The route exists, but not for this method.",
   },
   not_acceptable: { status: 406, retryable: false, meaning: "None of the wanted formats can be given." },
+  request_timeout: { status: 408, retryable: true, meaning: "The request did not arrive in time." },
   conflict: { status: 409, retryable: false, meaning: "The state of the job does not allow this." },
   idempotency_mismatch: {
     status: 409,
@@ -45,6 +47,11 @@ export const ERRORS = {
   },
   too_many_requests: { status: 429, retryable: true, meaning: "Too many requests from this client." },
   queue_full: { status: 429, retryable: true, meaning: "Too many jobs are waiting already." },
+  headers_too_large: {
+    status: 431,
+    retryable: false,
+    meaning: "The request line and headers are too large.",
+  },
   internal: { status: 500, retryable: false, meaning: "A fault of the server; its log has the detail." },
   not_available: { status: 501, retryable: false, meaning: "This version does not have it." },
   link_lost: {

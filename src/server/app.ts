@@ -1,0 +1,184 @@
+import multipart from "@fastify/multipart";
+import rateLimit from "@fastify/rate-limit";
+import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
+import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import {
+  EVENTS_HEARTBEAT_MS,
+  JSON_BODY_MAX_BYTES,
+  UPLOAD_MAX_BYTES,
+  VERSION,
+  VERSION_HEADER,
+} from "../contract/api.ts";
+import { AppError } from "../contract/errors.ts";
+import { compareVersions } from "../contract/version.ts";
+import type { Log } from "../core/dependencies.ts";
+import { sendError } from "./error-answer.ts";
+import { KnownPaths } from "./known-paths.ts";
+import { OpenRequests, stopping } from "./open-requests.ts";
+import { describeRoutes } from "./openapi.ts";
+import { checkOrigin } from "./request-origin.ts";
+import type { App, RouteContext, Served } from "./route-context.ts";
+import { downloadRoutes } from "./routes/download.ts";
+import { eventRoutes } from "./routes/events.ts";
+import { fileRoutes } from "./routes/files.ts";
+import { jobRoutes } from "./routes/jobs.ts";
+import { logRoutes } from "./routes/logs.ts";
+import { metaRoutes } from "./routes/meta.ts";
+import { scheduleRoutes } from "./routes/schedule.ts";
+import { tokenCheck } from "./sign-in.ts";
+import { answerSocketError } from "./socket-errors.ts";
+import { STREAMS_OPEN_MAX, StreamSlots } from "./stream-slots.ts";
+import { validatorCompiler } from "./validation.ts";
+
+/** A connection on which nothing moves for this long is closed; streams have their own rule. */
+const CONNECTION_IDLE_MS = 120_000;
+/** Requests are counted over this long, so that a short burst is no offence. */
+const RATE_WINDOW_S = 10;
+const PATH_PART_MAX_CHARS = 8_192;
+
+export type ServerOptions = {
+  orchestrator: Served;
+  /** Null serves without sign-in, which `listen` allows on loopback only. */
+  token: string | null;
+  log: Log;
+  /** Per client address. */
+  requests_per_second: number;
+  /** Names, beside loopback ones and addresses, by which this server may be called. */
+  hosts?: readonly string[];
+  version?: string;
+  heartbeat_ms?: number;
+  streams_max?: number;
+  json_max_bytes?: number;
+  upload_max_bytes?: number;
+};
+
+const HEADERS = {
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cache-control": "no-store",
+};
+
+/** The HTTP interface over an orchestrator, which it does not own. Close it with `app.close()`: open streams end, jobs go on. */
+export async function createServer(options: ServerOptions): Promise<App> {
+  const version = options.version ?? VERSION;
+  const requests = new OpenRequests();
+  const context: RouteContext = {
+    orchestrator: options.orchestrator,
+    version,
+    log: options.log,
+    requests,
+    slots: new StreamSlots(options.streams_max ?? STREAMS_OPEN_MAX),
+    heartbeat_ms: options.heartbeat_ms ?? EVENTS_HEARTBEAT_MS,
+    upload_max_bytes: options.upload_max_bytes ?? UPLOAD_MAX_BYTES,
+  };
+  const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    reply.headers({ ...HEADERS, [VERSION_HEADER]: version });
+    sendError(error, request, reply, options.log);
+  };
+  const app: App = Fastify({
+    logger: false,
+    bodyLimit: options.json_max_bytes ?? JSON_BODY_MAX_BYTES,
+    connectionTimeout: CONNECTION_IDLE_MS,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: PATH_PART_MAX_CHARS },
+    frameworkErrors: (error, request, reply) => fail(error, request as FastifyRequest, reply as FastifyReply),
+    clientErrorHandler: answerSocketError,
+  }).withTypeProvider<ZodTypeProvider>();
+
+  const paths = new KnownPaths();
+  app.addHook("onRoute", (route) => paths.add(route.url, route.method));
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler(fail);
+  app.setNotFoundHandler((request) => {
+    throw noRoute(request, paths);
+  });
+  app.addHook("preClose", async () => requests.close());
+  takeJson(app);
+  await app.register(rateLimit, { global: false });
+  await app.register(multipart);
+  await guard(app, options, { version, requests, paths });
+  await describeRoutes(app, version);
+  for (const routes of [
+    scheduleRoutes,
+    jobRoutes,
+    eventRoutes,
+    logRoutes,
+    fileRoutes,
+    downloadRoutes,
+    metaRoutes,
+  ])
+    routes(app, context);
+  await app.ready();
+  return app;
+}
+
+/** What every request passes, in this order, before anything of its body is read. */
+async function guard(
+  app: App,
+  options: ServerOptions,
+  { version, requests, paths }: { version: string; requests: OpenRequests; paths: KnownPaths },
+): Promise<void> {
+  const limited = app.createRateLimit({
+    max: options.requests_per_second * RATE_WINDOW_S,
+    timeWindow: RATE_WINDOW_S * 1000,
+  });
+  const checkToken = options.token === null ? null : tokenCheck(options.token);
+  app.addHook("onRequest", async (request, reply) => {
+    reply.headers({ ...HEADERS, [VERSION_HEADER]: version });
+    if (requests.closing) throw stopping();
+    const { headers, socket } = request.raw;
+    checkOrigin(headers, { local_address: socket.localAddress, hosts: options.hosts ?? [] });
+    const rate = await limited(request);
+    if (!rate.isAllowed && rate.isExceeded) {
+      reply.header("retry-after", rate.ttlInSeconds);
+      throw new AppError({
+        code: "too_many_requests",
+        message: `More than ${options.requests_per_second} requests a second came from this client.`,
+        hint: `Wait ${rate.ttlInSeconds} s; follow events instead of asking again and again.`,
+      });
+    }
+    if (request.routeOptions.config.open !== true) checkToken?.(headers.authorization);
+    checkVersion(headers[VERSION_HEADER], version);
+    if (request.is404) {
+      const methods = paths.methods(request.url.split("?")[0] ?? "");
+      if (methods.length > 0) reply.header("allow", methods.join(", "));
+      throw noRoute(request, paths);
+    }
+  });
+}
+
+function checkVersion(client: string | string[] | undefined, server: string): void {
+  if (typeof client !== "string") return;
+  const outcome = compareVersions({ client: client.slice(0, 50), server });
+  if (!outcome.compatible) throw new AppError({ code: "version_mismatch", message: outcome.message });
+}
+
+/** JSON is the only body but multipart; an empty one is told from a broken one by the routes that need it. */
+function takeJson(app: App): void {
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+    if (body.length === 0) done(null, undefined);
+    else parse(request, String(body), done);
+  });
+}
+
+function noRoute(request: FastifyRequest, paths: KnownPaths): AppError {
+  const path = (request.url.split("?")[0] ?? "").slice(0, 200);
+  const methods = paths.methods(request.url.split("?")[0] ?? "");
+  if (methods.length > 0)
+    return new AppError({
+      code: "method_not_allowed",
+      message: `${path} does not take ${request.method}.`,
+      hint: `It takes ${methods.join(", ")}.`,
+    });
+  return new AppError({
+    code: "not_found",
+    message: `There is no route ${path}.`,
+    hint: "/docs lists all of them.",
+  });
+}

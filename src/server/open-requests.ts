@@ -1,0 +1,37 @@
+import type { FastifyReply } from "fastify";
+import { AppError } from "../contract/errors.ts";
+
+/** The requests that are being answered: each gets a signal, and all signals abort when the server stops. */
+export class OpenRequests {
+  readonly #controllers = new Set<AbortController>();
+  #closing = false;
+
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  /** Aborts when the client is gone before its answer was complete, or when the server stops. */
+  signal(reply: FastifyReply): AbortSignal {
+    const controller = new AbortController();
+    if (this.#closing) controller.abort(stopping());
+    this.#controllers.add(controller);
+    reply.raw.once("close", () => {
+      this.#controllers.delete(controller);
+      if (!reply.raw.writableFinished) controller.abort(new Error("The client went away."));
+    });
+    return controller.signal;
+  }
+
+  close(): void {
+    this.#closing = true;
+    for (const controller of this.#controllers) controller.abort(stopping());
+  }
+}
+
+export function stopping(): AppError {
+  return new AppError({
+    code: "shutting_down",
+    message: "The server is stopping.",
+    hint: "Jobs go on; ask again in a moment.",
+  });
+}

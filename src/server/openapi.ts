@@ -1,0 +1,62 @@
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import { jsonSchemaTransform, jsonSchemaTransformObject } from "fastify-type-provider-zod";
+import type { App } from "./route-context.ts";
+
+const FILE_PARTS = {
+  files: {
+    type: "array",
+    items: { type: "string", contentMediaType: "application/octet-stream" },
+    description: "The filename of each is its path under the workspace.",
+  },
+  archive: {
+    type: "string",
+    contentMediaType: "application/zip",
+    description: "Becomes the workspace's content.",
+  },
+} as const;
+
+/** The page loads nothing from anywhere else. */
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-ancestors 'none'";
+
+/** Describes all routes that are registered after it, and shows the description at `/docs`. */
+export async function describeRoutes(app: App, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Sealwork",
+        version,
+        description:
+          "Describe a task; an agent works on it in a sealed container; the result comes back as a ZIP.",
+      },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+      security: [{ token: [] }],
+      tags: [{ name: "jobs" }, { name: "events" }, { name: "files" }, { name: "server" }],
+    },
+    transform: jsonSchemaTransform as never,
+    transformObject: (document) => withUpload(jsonSchemaTransformObject(document)) as never,
+  });
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    staticCSP: PAGE_POLICY,
+    uiConfig: { url: "/openapi.json", validatorUrl: null },
+  });
+}
+
+type Content = Record<string, { schema?: unknown }>;
+type Document = { paths?: Record<string, { post?: { requestBody?: unknown } } | undefined> };
+
+/** One body schema stands for one content type only, so the multipart form of `POST /schedule` is added here. */
+function withUpload(document: unknown): unknown {
+  const body = (document as Document).paths?.["/schedule"]?.post?.requestBody as
+    | { content: Content }
+    | undefined;
+  const job = body?.content["application/json"]?.schema;
+  if (body !== undefined && job !== undefined)
+    body.content["multipart/form-data"] = {
+      schema: { type: "object", required: ["job"], properties: { job, ...FILE_PARTS } },
+    };
+  return document;
+}

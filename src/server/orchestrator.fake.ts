@@ -1,0 +1,181 @@
+import { createHash, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { Readable } from "node:stream";
+import { AppError } from "../contract/errors.ts";
+import type { Event, EventBody } from "../contract/event.ts";
+import { type Job, Limits, NO_USAGE } from "../contract/job.ts";
+import type { Follow } from "../core/orchestrator.ts";
+import type { Served } from "./route-context.ts";
+
+/** An orchestrator in memory that runs nothing: tests say themselves what happens in its jobs. */
+export class FakeOrchestrator implements Served {
+  readonly all = new Map<string, Job>();
+  readonly uploads: { path: string; text: string }[] = [];
+  readonly workspace = new Map<string, Buffer>([["a b/ü.txt", Buffer.from("0123456789")]]);
+  readonly zip = Buffer.from("PK not really a zip, but long enough for ranges");
+  /** What `schedule` throws before it reads anything of the upload. */
+  refuse: Error | null = null;
+  /** Events that were read, and by how many readers at the moment. */
+  read = 0;
+  readers = 0;
+  readonly #events: Event[] = [];
+  #changed = new EventTarget();
+
+  add(status: Job["status"] = "running"): Job {
+    const job_id = randomUUID();
+    const at = new Date().toISOString();
+    const job: Job = {
+      job_id,
+      status,
+      phase: status === "running" ? "working" : "ended",
+      reason: null,
+      prompt: "test",
+      agent: "auto",
+      template: "base",
+      model: null,
+      limits: Limits.parse({}),
+      labels: {},
+      priority: 0,
+      patch: false,
+      retry_of: null,
+      timings: {
+        scheduled_at: at,
+        started_at: null,
+        ended_at: null,
+        queued_ms: null,
+        starting_ms: null,
+        working_ms: null,
+        packing_ms: null,
+      },
+      usage: NO_USAGE,
+      links: { status: `/status/${job_id}`, events: "", logs: "", files: "", cancel: "", download: "" },
+      result: null,
+    };
+    this.all.set(job_id, job);
+    return job;
+  }
+
+  emit(job_id: string, body: EventBody): void {
+    const seq = this.#events.filter((event) => event.job_id === job_id).length + 1;
+    this.#events.push({
+      ...body,
+      seq,
+      cursor: this.#events.length + 1,
+      job_id,
+      at: new Date().toISOString(),
+    });
+    this.#changed.dispatchEvent(new globalThis.Event("changed"));
+  }
+
+  schedule: Served["schedule"] = async (request, { upload }, signal) => {
+    if (this.refuse !== null) throw this.refuse;
+    for await (const part of upload ?? []) {
+      let text = "";
+      for await (const chunk of part.content) text += chunk;
+      this.uploads.push({ path: part.kind === "file" ? part.path : "(archive)", text });
+    }
+    signal.throwIfAborted();
+    const job = this.add("running");
+    job.prompt = request.prompt;
+    return job;
+  };
+
+  job: Served["job"] = async (id) => {
+    const job = this.all.get(id);
+    if (job === undefined) throw new AppError({ code: "not_found", message: `There is no job ${id}.` });
+    return job;
+  };
+
+  jobs: Served["jobs"] = async () => ({ jobs: [...this.all.values()], next_cursor: null });
+  retry: Served["retry"] = async (id) => ({ ...(await this.job(id)), job_id: randomUUID() });
+  cancel: Served["cancel"] = async (id) => ({
+    job_id: (await this.job(id)).job_id,
+    status: "running",
+    cancelled: true,
+  });
+
+  events: Served["events"] = (id, filter, signal) =>
+    this.#follow(
+      { ...filter, after: filter.after ?? 0 },
+      (event) => (event.job_id === id ? event.seq : null),
+      signal,
+    );
+
+  allEvents: Served["allEvents"] = (filter, signal) =>
+    this.#follow(
+      { ...filter, after: filter.after ?? this.#events.length },
+      (event) => event.cursor,
+      signal,
+      true,
+    );
+
+  async *logs(id: string, filter: { follow: boolean }, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    for await (const event of this.events(
+      id,
+      { after: 0, types: ["step.output"], follow: filter.follow },
+      signal,
+    ))
+      if (event.type === "step.output") yield Buffer.from(event.data.data, event.data.encoding);
+  }
+
+  files: Served["files"] = async (id, path) => {
+    await this.job(id);
+    return { path, entries: [], truncated: false };
+  };
+
+  file: Served["file"] = async (id, path, range) => {
+    await this.job(id);
+    const content = this.workspace.get(path);
+    if (content === undefined)
+      throw new AppError({ code: "not_found", message: `There is no file ${path}.` });
+    const part = range === null ? content : content.subarray(range.start, range.end + 1);
+    return { size_bytes: content.length, content: Readable.from([part]) };
+  };
+
+  blob: Served["blob"] = async (_id, sha256) => {
+    throw new AppError({ code: "not_found", message: `There is no blob ${sha256}.` });
+  };
+
+  download: Served["download"] = async (id) => {
+    if ((await this.job(id)).phase !== "ended")
+      throw new AppError({ code: "not_ended", message: `Job ${id} has not ended.` });
+    const open = (range: { start: number; end: number } | null) =>
+      Readable.from([range === null ? this.zip : this.zip.subarray(range.start, range.end + 1)]);
+    return { size_bytes: this.zip.length, sha256: createHash("sha256").update(this.zip).digest("hex"), open };
+  };
+
+  changes: Served["changes"] = async () => Readable.from(["diff --git a/x b/x\n"]);
+  templates: Served["templates"] = () => [];
+  doctor: Served["doctor"] = async () => {
+    throw new Error("a secret detail of the server");
+  };
+
+  async *#follow(
+    filter: Omit<Follow, "after"> & { after: number },
+    numberOf: (event: Event) => number | null,
+    signal: AbortSignal,
+    endless = false,
+  ): AsyncGenerator<Event> {
+    this.readers += 1;
+    try {
+      for (let index = 0; !signal.aborted; ) {
+        const event = this.#events[index];
+        if (event === undefined) {
+          if (!filter.follow) return;
+          await once(this.#changed, "changed", { signal }).catch(() => {});
+          continue;
+        }
+        index += 1;
+        const number = numberOf(event);
+        if (number === null || number <= filter.after) continue;
+        if (filter.types === null || filter.types.includes(event.type)) {
+          this.read += 1;
+          yield event;
+        }
+        if (event.type === "job.ended" && !endless) return;
+      }
+    } finally {
+      this.readers -= 1;
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { isIP } from "node:net";
+import { AppError } from "../contract/errors.ts";
+
+/**
+ * Refuses requests that a foreign web page made the browser send: by a name that was pointed at this machine (DNS rebinding),
+ * or from another origin. An address in `Host` is no name that could be pointed elsewhere, so the one that the connection came in at is taken.
+ * Throws AppError `forbidden_origin`.
+ */
+export function checkOrigin(
+  headers: { host?: string | undefined; origin?: string | undefined },
+  allowed: { local_address: string | undefined; hosts: readonly string[] },
+): void {
+  const host = hostOf(`http://${headers.host ?? ""}`);
+  if (headers.host === undefined || host === null || !isOwnName(host.hostname, allowed))
+    throw refused("Host", headers.host, "Use http://127.0.0.1 with the server's port, or http://localhost.");
+  if (headers.origin === undefined) return;
+  const origin = hostOf(headers.origin);
+  if (origin === null || origin.host !== host.host || !/^https?:\/\//.test(headers.origin))
+    throw refused("Origin", headers.origin, "Only pages of this server itself may call it.");
+}
+
+/** Whether what is listened on can be reached from this machine alone. */
+export function isLoopback(name: string): boolean {
+  const bare = name.replace(/^\[|\]$/g, "").toLowerCase();
+  return bare === "localhost" || bare === "::1" || (isIP(bare) === 4 && bare.startsWith("127."));
+}
+
+function isOwnName(
+  name: string,
+  allowed: { local_address: string | undefined; hosts: readonly string[] },
+): boolean {
+  if (isLoopback(name)) return true;
+  const bare = name.replace(/^\[|\]$/g, "");
+  if (isIP(bare) !== 0) return bare === allowed.local_address?.replace(/^::ffff:/, "");
+  return allowed.hosts.some((host) => host.toLowerCase() === bare);
+}
+
+function hostOf(url: string): URL | null {
+  const parsed = URL.parse(url);
+  return parsed === null || parsed.username !== "" || parsed.pathname !== "/" ? null : parsed;
+}
+
+function refused(header: string, value: string | undefined, hint: string): AppError {
+  const shown = JSON.stringify((value ?? "").slice(0, 200));
+  return new AppError({
+    code: "forbidden_origin",
+    message: `The ${header} header ${shown} is not one of this server's own.`,
+    hint,
+  });
+}

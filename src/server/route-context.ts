@@ -1,0 +1,37 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fastify";
+import type { ZodTypeProvider } from "fastify-type-provider-zod";
+import type { Log } from "../core/dependencies.ts";
+import type { Orchestrator } from "../core/orchestrator.ts";
+import type { OpenRequests } from "./open-requests.ts";
+import type { StreamSlots } from "./stream-slots.ts";
+
+/** Fastify with Zod as its schema language. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** What the routes serve; its lifetime is not theirs. */
+export type Served = Omit<Orchestrator, typeof Symbol.asyncDispose>;
+
+/** What all routes share. */
+export type RouteContext = {
+  orchestrator: Served;
+  version: string;
+  log: Log;
+  requests: OpenRequests;
+  slots: StreamSlots;
+  heartbeat_ms: number;
+  upload_max_bytes: number;
+};
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** True for what answers without a token. */
+    open?: boolean;
+  }
+}

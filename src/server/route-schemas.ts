@@ -1,0 +1,41 @@
+import { z } from "zod";
+import { ERRORS, ErrorBody, type ErrorCode } from "../contract/errors.ts";
+import { Sha256 } from "../contract/event.ts";
+import { JobId } from "../contract/job.ts";
+
+/** Ids are compared in lower case, in which the server makes them. */
+export const JobParams = z.object({ id: JobId.toLowerCase() });
+export const FileParams = z.object({ id: JobId.toLowerCase(), "*": z.string() });
+export const BlobParams = z.object({ id: JobId.toLowerCase(), sha256: Sha256 });
+
+/** The errors that any route can answer. */
+const EVERYWHERE: ErrorCode[] = [
+  "unauthorized",
+  "forbidden_origin",
+  "version_mismatch",
+  "too_many_requests",
+  "internal",
+  "shutting_down",
+];
+
+type Answer = { description: string; content: Record<string, { schema: z.ZodType }> };
+
+/** The error answers of a route, by HTTP status, for OpenAPI. */
+export function errorAnswers(...codes: ErrorCode[]): Record<number, Answer> {
+  const answers: Record<number, Answer> = {};
+  for (const code of new Set([...codes, ...EVERYWHERE])) {
+    const { status, meaning } = ERRORS[code];
+    const line = `\`${code}\`: ${meaning}`;
+    const answer = answers[status];
+    if (answer === undefined)
+      answers[status] = { description: line, content: { "application/json": { schema: ErrorBody } } };
+    else answer.description += ` ${line}`;
+  }
+  return answers;
+}
+
+/** An answer that is no JSON, for OpenAPI. */
+export function rawAnswer(description: string, ...content_types: string[]): Answer {
+  const schema = z.string().meta({ format: "binary" });
+  return { description, content: Object.fromEntries(content_types.map((type) => [type, { schema }])) };
+}

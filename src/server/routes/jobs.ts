@@ -1,0 +1,49 @@
+import { CancelAnswer, JobsAnswer, JobsQuery } from "../../contract/api.ts";
+import { Job } from "../../contract/job.ts";
+import type { App, RouteContext } from "../route-context.ts";
+import { errorAnswers, JobParams } from "../route-schemas.ts";
+
+export function jobRoutes(app: App, { orchestrator }: RouteContext): void {
+  // `/job/{id}` is the name that clients of the original system know.
+  for (const url of ["/status/:id", "/job/:id"]) {
+    app.get(
+      url,
+      {
+        schema: {
+          tags: ["jobs"],
+          summary: "A job",
+          params: JobParams,
+          response: { 200: Job, ...errorAnswers("invalid_id", "not_found", "expired") },
+        },
+      },
+      (request) => orchestrator.job(request.params.id),
+    );
+  }
+
+  app.get(
+    "/jobs",
+    {
+      schema: {
+        tags: ["jobs"],
+        summary: "Jobs, newest first",
+        querystring: JobsQuery,
+        response: { 200: JobsAnswer, ...errorAnswers("invalid_request") },
+      },
+    },
+    (request) => orchestrator.jobs(request.query),
+  );
+
+  app.post(
+    "/cancel/:id",
+    {
+      schema: {
+        tags: ["jobs"],
+        summary: "Cancel a job",
+        description: "Idempotent. The work so far is still packed.",
+        params: JobParams,
+        response: { 200: CancelAnswer, ...errorAnswers("invalid_id", "not_found", "expired") },
+      },
+    },
+    (request) => orchestrator.cancel(request.params.id),
+  );
+}

@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { DoctorAnswer, HealthAnswer, RootAnswer, TemplatesAnswer } from "../../contract/api.ts";
+import type { App, RouteContext } from "../route-context.ts";
+import { errorAnswers, rawAnswer } from "../route-schemas.ts";
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Sealwork</title>
+<h1>Sealwork</h1>
+<p>The server runs. Its interface is described at <a href="/docs">/docs</a> and <a href="/openapi.json">/openapi.json</a>.
+</html>
+`;
+
+export function metaRoutes(app: App, { orchestrator, requests, version }: RouteContext): void {
+  app.get(
+    "/",
+    {
+      config: { open: true },
+      schema: {
+        tags: ["server"],
+        summary: "What this is: JSON, or a page for `Accept: text/html`",
+        security: [],
+        response: {
+          // The page goes out as it is, past the schemas.
+          200: {
+            description: "Name, version and where the documentation is.",
+            content: { "application/json": { schema: RootAnswer }, "text/html": { schema: z.string() } },
+          },
+        },
+      },
+    },
+    (request, reply) => {
+      reply.header("vary", "accept");
+      if (request.headers.accept?.includes("text/html"))
+        void reply
+          .type("text/html; charset=utf-8")
+          .serializer((page: unknown) => String(page))
+          .send(PAGE as never);
+      else
+        void reply
+          .type("application/json; charset=utf-8")
+          .send({ message: "Sealwork is running.", version, docs: "/docs" });
+    },
+  );
+
+  app.get(
+    "/healthz",
+    {
+      config: { open: true },
+      schema: {
+        tags: ["server"],
+        summary: "Whether the server answers",
+        security: [],
+        response: { 200: HealthAnswer },
+      },
+    },
+    () => ({ status: "ok" as const, version }),
+  );
+
+  app.get(
+    "/templates",
+    {
+      schema: {
+        tags: ["server"],
+        summary: "Images that a job can run in, with their limits",
+        response: { 200: TemplatesAnswer, ...errorAnswers() },
+      },
+    },
+    () => ({ templates: orchestrator.templates() }),
+  );
+
+  app.get(
+    "/doctor",
+    {
+      schema: {
+        tags: ["server"],
+        summary: "What works on this machine, and how to mend what does not",
+        response: { 200: DoctorAnswer, ...errorAnswers() },
+      },
+    },
+    async (_request, reply) => {
+      const checks = await orchestrator.doctor(requests.signal(reply));
+      return { ok: checks.every((check) => check.state !== "failed"), checks };
+    },
+  );
+
+  app.get(
+    "/openapi.json",
+    {
+      schema: {
+        tags: ["server"],
+        summary: "This description",
+        response: { 200: rawAnswer("An OpenAPI 3.1 document.", "application/json"), ...errorAnswers() },
+      },
+    },
+    (_request, reply) =>
+      reply
+        .type("application/json; charset=utf-8")
+        .serializer((document: unknown) => JSON.stringify(document))
+        .send(app.swagger() as never),
+  );
+}

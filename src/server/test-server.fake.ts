@@ -1,0 +1,31 @@
+import net from "node:net";
+import { createServer, type ServerOptions } from "./app.ts";
+import { type Listening, listen } from "./listen.ts";
+import { FakeOrchestrator } from "./orchestrator.fake.ts";
+
+export type TestServer = Listening & { orchestrator: FakeOrchestrator; logged: string[] };
+
+/** The real server on a free port over an orchestrator in memory. */
+export async function startServer(options: Partial<ServerOptions> = {}): Promise<TestServer> {
+  const orchestrator = new FakeOrchestrator();
+  const logged: string[] = [];
+  const token = options.token ?? null;
+  const app = await createServer({
+    orchestrator,
+    token,
+    requests_per_second: 100_000,
+    log: (level, message, detail) => logged.push(JSON.stringify({ level, message, ...detail })),
+    ...options,
+  });
+  return { ...(await listen(app, { host: "127.0.0.1", port: 0, token })), orchestrator, logged };
+}
+
+/** Sends raw bytes and gives all that comes back until the server closes. */
+export async function raw(port: number, bytes: string): Promise<string> {
+  const socket = net.connect(port, "127.0.0.1");
+  // Not ended from this side: a half-closed connection would be dropped before its last answer.
+  socket.write(bytes);
+  let text = "";
+  for await (const chunk of socket) text += chunk;
+  return text;
+}
