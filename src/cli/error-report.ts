@@ -28,6 +28,7 @@ function lines(context: Pick<Context, "io">, error: AppError): string[] {
   const colours = picocolors.createColors(mayColour(context.io, "stderr"));
   const text = [`${colours.red("error:")} ${plainText(error.message)}`];
   for (const detail of error.details ?? []) {
+    if (error.message.includes(detail.msg)) continue;
     text.push(`  ${colours.bold(plainText(detail.loc.join(".")))}: ${plainText(detail.msg)}`);
   }
   if (error.hint !== undefined) text.push(`${colours.dim("→")} ${plainText(error.hint)}`);

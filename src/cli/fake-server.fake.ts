@@ -62,7 +62,11 @@ export class FakeServer implements AsyncDisposable {
 
   async #take(request: IncomingMessage, answer: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
+    try {
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+    } catch {
+      return; // The client gave up in the middle of its body; there is nobody to answer.
+    }
     const url = new URL(request.url ?? "/", this.url);
     const received: Received = {
       method: request.method ?? "GET",

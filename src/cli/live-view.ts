@@ -44,6 +44,8 @@ export function createLiveView(io: Io): LiveView {
   let drawn_rows = 0;
   let drawn = "";
   let drawn_at = 0;
+  let closed = false;
+  let soon: NodeJS.Timeout | null = null;
   const ticking = redraws ? setInterval(redraw, TICK_MS) : null;
   ticking?.unref();
 
@@ -82,6 +84,8 @@ export function createLiveView(io: Io): LiveView {
   }
 
   function redraw(): void {
+    if (soon !== null) clearTimeout(soon);
+    soon = null;
     const { rest, painter } = outputs[latest];
     const rows = rest === "" ? [] : [gutter(latest) + painter.peek(rest, room())];
     rows.push(statusLine());
@@ -93,10 +97,13 @@ export function createLiveView(io: Io): LiveView {
     drawn_at = performance.now();
   }
 
-  /** Appends whole rows above the status line, which comes back at once or, in a flood, with the next tick. */
+  /** Appends whole rows above the status line, which comes back at once or, in a flood, a moment later. */
   async function append(rows: string[]): Promise<void> {
     if (rows.length > 0) await write(io.stdout, `${erased()}${rows.join("\n")}\n`);
-    if (redraws && performance.now() - drawn_at >= REDRAW_MS) redraw();
+    if (!redraws || closed) return;
+    const wait = REDRAW_MS - (performance.now() - drawn_at);
+    if (wait <= 0) redraw();
+    else soon ??= setTimeout(redraw, wait);
   }
 
   function flushed(stream: Stream): string[] {
@@ -183,7 +190,9 @@ export function createLiveView(io: Io): LiveView {
       else io.stderr.write(lost ? "connection lost, trying again …\n" : "connected again\n");
     },
     async close() {
+      closed = true;
       if (ticking !== null) clearInterval(ticking);
+      if (soon !== null) clearTimeout(soon);
       const rows = [...flushed("stdout"), ...flushed("stderr")];
       await write(io.stdout, erased() + rows.map((row) => `${row}\n`).join(""));
     },

@@ -87,6 +87,26 @@ test("run shows the steps, saves the ZIP and ends with 0; without a terminal the
   assert.match(String(scheduled?.headers["idempotency-key"]), /^[0-9a-f-]{36}$/);
 });
 
+test("on a terminal the status line comes and goes, rows fit its width, and NO_COLOR leaves no colour", async (t) => {
+  const { server, io } = await world(t);
+  const zip = await zipOf({ a: "1" });
+  const process_io = io({ terminal: true, columns: 40, env: { NO_COLOR: "1" } });
+  onSchedule(server, (id) => {
+    server.emit(id, { type: "phase.changed", data: { phase: "working", status: "running" } }, STEP);
+    server.emit(id, output(`${"wide ".repeat(20)}\n`), output("red \x1b[31mtext\x1b[2J without an end"));
+    void process_io.saw("without an end").then(() => server.end(id, {}, zip));
+  });
+  await runFake(process_io, ["run", "do it"]);
+  assert.equal(process_io.code(), 0);
+  const shown = process_io.out();
+  assert.deepEqual([...new Set(shown.match(/\x1b\[[0-9;?]*[a-zA-Z]/g))].sort(), ["\x1b[1A", "\x1b[2K"]);
+  const rows = shown.split("\n").map((row) => row.replace(/\x1b\[[0-9;]*[a-zA-Z]|\r/g, ""));
+  const gutters = rows.filter((row) => row.startsWith("  │ "));
+  assert.ok(gutters.length >= 4 && gutters.every((row) => row.length < 40));
+  assert.match(shown, /working · step 1 · 0 s/);
+  assert.doesNotMatch(shown.slice(shown.indexOf("✓ complete")), /working|\x1b/);
+});
+
 test("run takes a sentence or standard input, limits, variables and labels from the command line", async (t) => {
   const { server, io } = await world(t);
   const limits = [
