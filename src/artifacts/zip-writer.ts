@@ -1,10 +1,10 @@
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
-import { crc32, createDeflateRaw, deflateRaw } from "node:zlib";
+import { crc32, createDeflateRaw, deflateRaw, deflateRawSync } from "node:zlib";
 import type { NewFile } from "./durable-file.ts";
 import { readChunks } from "./read-chunks.ts";
 
-const deflated = promisify(deflateRaw);
+const deflateInThread = promisify(deflateRaw);
 
 const UTF8_NAME = 1 << 11;
 const SIZES_FOLLOW = 1 << 3;
@@ -15,6 +15,10 @@ const UINT16_MAX = 0xffff;
 const UINT32_MAX = 0xffffffff;
 /** Content up to this size is compressed in one piece, so that its header can say its sizes. */
 const WHOLE_MAX_BYTES = 256 * 1024;
+/** Up to this size a hop to another thread takes longer than the work, which is well under a millisecond. */
+const AT_ONCE_MAX_BYTES = 16 * 1024;
+/** What is that small needs no window of 32 KiB; the memory for it would be the larger part of the work. */
+const AT_ONCE_OPTIONS = { windowBits: 14, memLevel: 6 };
 /** Deflate may make incompressible content a little larger, so ZIP64 begins below its limit. */
 const ZIP64_FROM_BYTES = 0xf0000000;
 const DOS_MIN_S = Date.UTC(1980, 0, 1) / 1000;
@@ -44,7 +48,7 @@ export class ZipWriter {
 
   /** An entry with no content to stream: an empty file, a folder, a symlink with its target. */
   async addWhole(entry: ZipEntry, content: Buffer): Promise<void> {
-    const packed = content.length === 0 ? content : await deflated(content);
+    const packed = await deflated(content);
     const method = packed.length < content.length ? DEFLATED : STORED;
     const body = method === DEFLATED ? packed : content;
     const sizes = { crc: crc32(content), packed: body.length, unpacked: content.length };
@@ -103,6 +107,12 @@ export class ZipWriter {
     this.#directory_bytes += bytes.length;
     await this.#directory.write(bytes);
   }
+}
+
+async function deflated(content: Buffer): Promise<Buffer> {
+  if (content.length === 0) return content;
+  if (content.length <= AT_ONCE_MAX_BYTES) return deflateRawSync(content, AT_ONCE_OPTIONS);
+  return await deflateInThread(content);
 }
 
 type Sizes = { crc: number; packed: number; unpacked: number };
