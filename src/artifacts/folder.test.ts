@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
-import { artifactsContract, never, partsOf, tarOf } from "./artifacts.contract.ts";
+import { never, partsOf, tarOf } from "./artifact-samples.ts";
+import { artifactsContract } from "./artifacts.contract.ts";
 import { openFolderArtifacts } from "./folder.ts";
 
 async function openTemporary() {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { never, rejectsWith } from "./artifacts.contract.ts";
+import { never, rejectsWith } from "./artifact-samples.ts";
 import { Git } from "./git.ts";
 
 test("output is there in full although the child ended before anybody read it", async () => {

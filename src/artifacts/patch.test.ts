@@ -20,7 +20,7 @@ import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import type { UploadPart } from "../core/artifacts.ts";
-import { never, tarOf } from "./artifacts.contract.ts";
+import { never, tarOf } from "./artifact-samples.ts";
 import { openFolderArtifacts } from "./folder.ts";
 import { forgeZip } from "./forged-zip.ts";
 

@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { UPLOAD_ENTRIES_MAX } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
 import type { UploadPart } from "../core/artifacts.ts";
-import { never, rejectsWith } from "./artifacts.contract.ts";
+import { never, rejectsWith } from "./artifact-samples.ts";
 import { openFolderArtifacts } from "./folder.ts";
 import { deflatedZeroes, type ForgedEntry, forgeZip } from "./forged-zip.ts";
 import { readTar } from "./tar-reading.ts";

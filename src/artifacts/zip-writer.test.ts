@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { openPromise } from "yauzl";
-import { never } from "./artifacts.contract.ts";
+import { never } from "./artifact-samples.ts";
 import { NewFile } from "./durable-file.ts";
 import { ZipWriter } from "./zip-writer.ts";
 
@@ -18,11 +18,17 @@ async function writeZip(fill: (zip: ZipWriter) => Promise<void>) {
   const folder = await mkdtemp(join(tmpdir(), "sealwork-zip-"));
   await using file = await NewFile.create(join(folder, "test.zip"));
   await using directory = await NewFile.create(join(folder, "directory"));
-  const zip = new ZipWriter((chunk) => file.write(chunk), directory);
-  await fill(zip);
-  await zip.finish();
-  await file.finish();
-  return { path: file.path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+  const remove = () => rm(folder, { recursive: true });
+  try {
+    const zip = new ZipWriter((chunk) => file.write(chunk), directory);
+    await fill(zip);
+    await zip.finish();
+    await file.finish();
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { path: file.path, [Symbol.asyncDispose]: remove };
 }
 
 async function* pieces(bytes: number, piece = Buffer.alloc(64 * 1024, "sealwork ")): AsyncGenerator<Buffer> {
