@@ -187,12 +187,13 @@ test("ten thousand bad requests leave nothing behind", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   const bad = [
-    "POST /schedule HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n{",
+    "POST /schedule HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]",
     "GET /status/17 HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "DELETE /jobs HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "GET /jobs?x=1 HTTP/1.1\r\nHost: evil.example\r\n\r\n",
   ].join("");
-  const last = "GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  const last =
+    "POST /schedule HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1\r\nConnection: close\r\n\r\n{";
   const batch = async (count: number) => {
     for (let sent = 0; sent < count; sent += 100) {
       const answers = await raw(server.port, bad.repeat(25) + last);

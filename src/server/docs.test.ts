@@ -31,7 +31,7 @@ test("OpenAPI and docs/api.md list the same routes, and each of them is served",
   const described = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods)
       .filter((method) => method !== "head")
-      .map((method) => `${method.toUpperCase()} ${path.replace("{*}", "{path}")}`),
+      .map((method) => `${method.toUpperCase()} ${path}`),
   );
   assert.deepEqual(described.sort(), listed().sort());
   for (const route of described) {
@@ -45,6 +45,21 @@ test("OpenAPI and docs/api.md list the same routes, and each of them is served",
     });
     await allowed.body?.cancel();
     assert.deepEqual([allowed.status, allowed.headers.get("allow")?.includes(method)], [405, true], route);
+  }
+});
+
+test("every parameter in a path of OpenAPI is described under its name", async () => {
+  await using server = await startServer();
+  type Operation = { parameters?: { name: string; in: string }[] };
+  const { paths } = (await (await fetch(`${server.url}/openapi.json`)).json()) as {
+    paths: Record<string, Record<string, Operation>>;
+  };
+  for (const [path, operations] of Object.entries(paths)) {
+    const named = Array.from(path.matchAll(/\{([^}]+)\}/g), (match) => match[1]);
+    for (const { parameters = [] } of Object.values(operations)) {
+      const described = parameters.filter((one) => one.in === "path").map((one) => one.name);
+      assert.deepEqual(described.sort(), named.sort(), path);
+    }
   }
 });
 

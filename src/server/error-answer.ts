@@ -47,7 +47,8 @@ export function toAppError(error: unknown): AppError {
   if (known !== undefined) return new AppError({ ...known, cause: error });
   if (error instanceof SyntaxError && statusCode === 400)
     return new AppError({ code: "invalid_json", message: "The body is not valid JSON.", cause: error });
-  if (message === "Unexpected end of multipart data" || message?.startsWith("Multipart:"))
+  // The multipart parser's own errors have no code.
+  if (code === undefined && /multipart|terminated early|malformed part header/i.test(message ?? ""))
     return new AppError({
       code: "invalid_upload",
       message: "The multipart body is malformed or ends too early.",

@@ -36,7 +36,7 @@ export async function describeRoutes(app: App, version: string): Promise<void> {
       tags: [{ name: "jobs" }, { name: "events" }, { name: "files" }, { name: "server" }],
     },
     transform: jsonSchemaTransform as never,
-    transformObject: (document) => withUpload(jsonSchemaTransformObject(document)) as never,
+    transformObject: (document) => mended(jsonSchemaTransformObject(document)) as never,
   });
   await app.register(swaggerUi, {
     routePrefix: "/docs",
@@ -46,13 +46,20 @@ export async function describeRoutes(app: App, version: string): Promise<void> {
 }
 
 type Content = Record<string, { schema?: unknown }>;
-type Document = { paths?: Record<string, { post?: { requestBody?: unknown } } | undefined> };
+type Operation = { requestBody?: unknown; parameters?: { name: string }[] };
+type Paths = Record<string, Record<string, Operation> | undefined>;
 
-/** One body schema stands for one content type only, so the multipart form of `POST /schedule` is added here. */
-function withUpload(document: unknown): unknown {
-  const body = (document as Document).paths?.["/schedule"]?.post?.requestBody as
-    | { content: Content }
-    | undefined;
+/** Fastify's wildcard has no name, and one body schema stands for one content type only; both are mended here. */
+function mended(document: unknown): unknown {
+  const paths = (document as { paths?: Paths }).paths ?? {};
+  for (const [path, operations] of Object.entries(paths)) {
+    if (!path.includes("{*}")) continue;
+    for (const { parameters = [] } of Object.values(operations ?? {}))
+      for (const parameter of parameters) if (parameter.name === "*") parameter.name = "path";
+    paths[path.replace("{*}", "{path}")] = operations;
+    delete paths[path];
+  }
+  const body = paths["/schedule"]?.post?.requestBody as { content: Content } | undefined;
   const job = body?.content["application/json"]?.schema;
   if (body !== undefined && job !== undefined)
     body.content["multipart/form-data"] = {

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { byteRange, namesTag } from "../byte-range.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { errorAnswers, JobParams, rawAnswer } from "../route-schemas.ts";
@@ -16,7 +17,7 @@ export function downloadRoutes(app: App, { orchestrator, requests, log }: RouteC
         response: {
           200: rawAnswer("The ZIP.", "application/zip"),
           206: rawAnswer("The part that `Range` asked for.", "application/zip"),
-          304: rawAnswer("The client has it already."),
+          304: z.null().describe("The client has it already."),
           ...errorAnswers("invalid_id", "not_found", "not_ended", "expired", "range_not_satisfiable"),
         },
       },

@@ -41,6 +41,8 @@ export function scheduleRoutes(app: App, context: RouteContext): void {
     async (request, reply) => {
       const signal = requests.signal(reply);
       const multipart = request.isMultipart();
+      // A large archive takes longer to judge than a connection may otherwise be silent.
+      if (multipart) request.raw.once("end", () => request.raw.setTimeout(0));
       try {
         const { job, files } = multipart
           ? await readUpload(request, context.upload_max_bytes)
