@@ -34,6 +34,8 @@ export class JobRun {
   readonly #pump: Pump;
   readonly #job: CurrentJob;
   #sandbox: Sandbox | null = null;
+  /** The start is on its way to the runner, which may work before its answer is here. */
+  #delivered = false;
 
   constructor(record: JobRecord, dependencies: Dependencies, events: EventLog) {
     this.#dependencies = dependencies;
@@ -146,6 +148,7 @@ export class JobRun {
       const upload = await artifacts.openUpload(job_id);
       if (upload !== null) await link.upload(upload, stop);
       const { agent, prompt, model, env } = request;
+      this.#delivered = true;
       await link.start({ job_id, secret: link_secret, agent, prompt, model, env, limits }, stop);
     } else if (link.hello.job_id !== job_id || link.hello.secret !== link_secret)
       throw new AppError({ code: "protocol_violated", message: "The runner answered for another job." });
@@ -239,7 +242,7 @@ export class JobRun {
     if (this.#job.state.phase !== "packing")
       await this.#job.apply(toPacking(this.#job.state, this.#now(), ending));
     let packed: Packed | null = null;
-    if (this.#job.state.started_at !== null) packed = await this.#packWorkspace(shutdown);
+    if (this.#begun) packed = await this.#packWorkspace(shutdown);
     if (packed === null) packed = await packJob(this.#job.record, null, this.#dependencies, shutdown);
     await this.#job.apply(toEnded(this.#job.state, this.#now(), packed));
   }
@@ -360,7 +363,7 @@ export class JobRun {
 
   #endingOfError(error: unknown): Ending {
     const sandbox = this.#sandbox;
-    const starting = this.#job.state.started_at === null;
+    const starting = !this.#begun;
     if (sandbox?.gone.aborted)
       return starting ? endingOfStart(sandbox.status) : endingOfSandbox(sandbox.status);
     if (error instanceof AppError && error.code === "protocol_violated")
@@ -373,6 +376,11 @@ export class JobRun {
     }
     this.#log("error", "A fault of ours ended the job.", error);
     return failed("internal", "A fault of Sealwork ended the job.");
+  }
+
+  /** There is work that is worth packing. */
+  get #begun(): boolean {
+    return this.#delivered || this.#job.state.started_at !== null;
   }
 
   #now(): string {
