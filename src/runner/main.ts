@@ -37,6 +37,9 @@ process.on("unhandledRejection", fault);
 const outbox = await Outbox.open({ folder: HOME });
 const workspace = join(HOME, "workspace");
 await mkdir(workspace, { recursive: true });
+const env = imageEnvironment();
+// Where the image puts temporary files may be on the volume, which starts empty with an image that does not have the folder.
+if (env.TMPDIR?.startsWith(`${HOME}/`)) await mkdir(env.TMPDIR, { recursive: true });
 const cgroup = new Cgroup();
 const processes = new ToolProcesses({
   reaper_path: REAPER,
@@ -47,7 +50,7 @@ const place = {
   home: HOME,
   workspace,
   scratch: SCRATCH,
-  env: imageEnvironment(),
+  env,
   processes,
   blobs: new Blobs({ folder: join(HOME, ".sealwork", "blobs") }),
   cgroup,

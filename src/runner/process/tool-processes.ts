@@ -12,6 +12,8 @@ export const TERM_GRACE_MS = 2_000;
 /** A tool that the kernel does not let die this long after SIGKILL is waited for no longer. */
 export const KILL_WAIT_MS = 2_000;
 
+const PIDS_HINT = "The job probably has as many processes as limits.pids allows.";
+
 /** Why a tool is stopped: the reason that its signal is aborted with. */
 export class StopCause extends Error {
   readonly stop: StopRequest["cause"] | "disk_full";
@@ -71,7 +73,7 @@ export class ToolProcesses implements AsyncDisposable {
     const kills_before = await this.#oomKills();
     const started = await this.#start(tool);
     if (typeof started === "string") {
-      const message = started;
+      const message = started.includes("EAGAIN") ? `${started} ${PIDS_HINT}` : started;
       const duration_ms = performance.now() - begun;
       return { cause: "not_started", exit_code: null, signal: null, message, duration_ms };
     }
@@ -192,7 +194,8 @@ function resultOf(end: ToolEnd, tool: ToolRun): Omit<ToolResult, "duration_ms"> 
 
 function notStarted(end: Extract<ToolEnd, { kind: "error" }>, tool: ToolRun): string {
   const [program] = tool.argv;
-  if (end.stage === "reaper") return `The tool could not be started (${end.error}).`;
+  if (end.stage === "reaper")
+    return `The tool could not be started (${end.error}). ${end.error === "EAGAIN" ? PIDS_HINT : ""}`.trimEnd();
   if (end.stage === "chdir") return `The working directory ${tool.cwd} cannot be entered (${end.error}).`;
   if (end.stage === "exec" && end.error === "ENOENT")
     return `The program ${program} is not in this image: choose a template that has it, or add it to the image.`;

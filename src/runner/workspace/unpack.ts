@@ -53,7 +53,7 @@ class Unpacking {
     if (type === "file") {
       const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
       await using file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-      await pipeline(entry, file.createWriteStream({ autoClose: false }));
+      for await (const chunk of entry as AsyncIterable<Buffer>) await file.writeFile(chunk);
       await file.chmod((mode ?? 0o644) & 0o777);
       if (mtime !== undefined) await utimes(path, mtime, mtime);
     } else if (type === "symlink" && linkname) {
