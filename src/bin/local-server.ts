@@ -71,12 +71,8 @@ export function createLocalServer(settings: Settings): LocalServer {
       const { setUp } = await import("./set-up.ts");
       const { serve } = await import("./serve.ts");
       const ready = await setUp(settings, progress, signal);
-      await serve(
-        settings,
-        { ...options, background: settings.environment.SEALWORK_BACKGROUND === "1" },
-        ready,
-        signal,
-      );
+      const background = settings.environment.SEALWORK_BACKGROUND === "1";
+      await serve(settings, { ...options, background }, ready, progress, signal);
     },
     async setup(progress, signal) {
       const { setUp } = await import("./set-up.ts");

@@ -1,6 +1,6 @@
+import { reportError } from "../cli/error-report.ts";
 import { createIo } from "../cli/io.ts";
 import { runProgram } from "../cli/program.ts";
-import { reportError } from "../cli/error-report.ts";
 import { createLocalServer } from "./local-server.ts";
 import { readSettings } from "./settings.ts";
 
