@@ -243,20 +243,23 @@ export class JobRun {
       await this.#job.apply(toPacking(this.#job.state, this.#now(), ending));
     let packed: Packed | null = null;
     if (this.#begun) packed = await this.#packWorkspace(shutdown);
-    if (packed === null) packed = await packJob(this.#job.record, null, this.#dependencies, shutdown);
+    packed ??= await packJob(this.#job.record, null, { patch: false }, this.#dependencies, shutdown);
     await this.#job.apply(toEnded(this.#job.state, this.#now(), packed));
   }
 
   /** Packs out of the living sandbox, or out of a fresh one on the old volume; null when neither can be had. */
   async #packWorkspace(shutdown: AbortSignal): Promise<Packed | null> {
     let link = await this.#quietLink(shutdown);
+    let patch = this.#job.record.request.patch;
     for (let attempt = 1; attempt <= PACK_ATTEMPTS; attempt++) {
       try {
         link ??= await this.#replaceSandbox(shutdown);
-        return await packJob(this.#job.record, link, this.#dependencies, shutdown);
+        return await packJob(this.#job.record, link, { patch }, this.#dependencies, shutdown);
       } catch (error) {
         if (shutdown.aborted) throw error;
         this.#log("warn", `Packing failed (attempt ${attempt} of ${PACK_ATTEMPTS}).`, error);
+        // A patch that cannot be made (no git on this machine, say) must not cost the work itself.
+        if (error instanceof AppError && error.code === "setup_failed") patch = false;
         if (error instanceof AppError && error.code === "protocol_violated") await this.#spoil(error.message);
         else if (link !== null && link.lost.aborted === false && !(error instanceof AppError)) throw error;
         link = null;

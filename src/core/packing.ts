@@ -23,7 +23,8 @@ export type Packed = { artifact: Artifact; summary: string; exit_code: number | 
 export async function packJob(
   record: JobRecord,
   link: SandboxLink | null,
-  dependencies: Pick<Dependencies, "store" | "artifacts" | "config">,
+  options: { patch: boolean },
+  dependencies: Pick<Dependencies, "store" | "artifacts">,
   signal: AbortSignal,
 ): Promise<Packed> {
   const { store, artifacts } = dependencies;
@@ -33,7 +34,7 @@ export async function packJob(
     record.job_id,
     tar,
     ({ files, left_out }) => ownFiles(record, story, { files, left_out, complete: link !== null }, store),
-    { patch: record.request.patch },
+    options,
     signal,
   );
   return { artifact, summary: story.summary, exit_code: story.exit_code };
