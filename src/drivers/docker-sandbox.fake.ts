@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import Docker from "dockerode";
 import { pack } from "tar-stream";
 import type { SandboxSpec } from "../core/driver.ts";
@@ -72,6 +73,6 @@ async function buildImage(cache_folder: string): Promise<void> {
     ].join("\n"),
   );
   context.finalize();
-  const answer = await docker.buildImage(context, { t: IMAGE });
+  const answer = await docker.buildImage(Readable.from(context), { t: IMAGE });
   await followProgress(answer, { progress, signal, code: "image_build_failed", what: IMAGE });
 }
