@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -202,40 +202,82 @@ export class TestOrchestrator {
   /** Stops it and removes what it left, at the engine too. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop("SIGTERM");
-    const installation = await readFile(join(this.data, "installation-id"), "utf8").then(
-      (text) => text.trim(),
-      () => null,
-    );
-    if (installation !== null) {
-      const filter = ["--filter", `label=sealwork.installation=${installation}`];
-      const containers = (await run("docker", ["ps", "-aq", ...filter])).stdout.split("\n").filter(Boolean);
-      if (containers.length > 0) await run("docker", ["rm", "-f", ...containers]);
-      const volumes = (await run("docker", ["volume", "ls", "-q", ...filter])).stdout
-        .split("\n")
-        .filter(Boolean);
-      if (volumes.length > 0) await run("docker", ["volume", "rm", "-f", ...volumes]);
-    }
+    await removeFromEngine(this.data);
     await rm(this.data, { recursive: true, force: true });
   }
 }
 
+/** Removes the containers and volumes of the installation that has this state folder. */
+export async function removeFromEngine(data: string): Promise<void> {
+  const installation = await readFile(join(data, "installation-id"), "utf8").then(
+    (text) => text.trim(),
+    () => null,
+  );
+  if (installation !== null) {
+    const filter = ["--filter", `label=sealwork.installation=${installation}`];
+    const containers = (await run("docker", ["ps", "-aq", ...filter])).stdout.split("\n").filter(Boolean);
+    if (containers.length > 0) await run("docker", ["rm", "-f", ...containers]);
+    const volumes = (await run("docker", ["volume", "ls", "-q", ...filter])).stdout
+      .split("\n")
+      .filter(Boolean);
+    if (volumes.length > 0) await run("docker", ["volume", "rm", "-f", ...volumes]);
+  }
+}
+
+export type CliOptions = { env: Record<string, string>; cwd?: string; input?: string };
+export type CliResult = { code: number; stdout: string; stderr: string };
+
 /** Runs the command line client, as a person would. Never rejects for an exit code. */
-export async function cli(
-  args: string[],
-  options: { env: Record<string, string>; cwd?: string; input?: string },
-): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
-    env: options.env,
-    cwd: options.cwd ?? REPOSITORY,
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-  child.stdin.end(options.input ?? "");
-  const [stdout, stderr, [code]] = await Promise.all([
-    Array.fromAsync(child.stdout.setEncoding("utf8")),
-    Array.fromAsync(child.stderr.setEncoding("utf8")),
-    once(child, "exit"),
-  ]);
-  return { code: code ?? -1, stdout: stdout.join(""), stderr: stderr.join("") };
+export function cli(args: string[], options: CliOptions): Promise<CliResult> {
+  return new CliProcess(args, options).ended;
+}
+
+/** A command line client that runs, so that a test can wait for what it prints and send it signals. */
+export class CliProcess {
+  readonly started_at = Date.now();
+  readonly ended: Promise<CliResult>;
+  readonly #child: ChildProcess;
+  readonly #printed = { stdout: "", stderr: "" };
+  readonly #changed = new EventEmitter();
+  #closed = false;
+
+  constructor(args: string[], options: CliOptions) {
+    const child = spawn(process.execPath, [PROGRAM, ...args], {
+      env: options.env,
+      cwd: options.cwd ?? REPOSITORY,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.#child = child;
+    // A client that needs no input may end before it has taken any.
+    child.stdin.on("error", () => {});
+    child.stdin.end(options.input ?? "");
+    for (const name of ["stdout", "stderr"] as const)
+      child[name].setEncoding("utf8").on("data", (text: string) => {
+        this.#printed[name] += text;
+        this.#changed.emit("changed");
+      });
+    this.ended = once(child, "close").then(([code]) => {
+      this.#closed = true;
+      this.#changed.emit("changed");
+      return { code: code ?? -1, ...this.#printed };
+    });
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits until it has printed a text, on whichever stream. */
+  async untilPrinted(text: string): Promise<void> {
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    while (!this.#printed.stdout.includes(text) && !this.#printed.stderr.includes(text)) {
+      if (this.#closed)
+        throw new Error(
+          `it ended without printing ${JSON.stringify(text)}:\n${JSON.stringify(this.#printed)}`,
+        );
+      await once(this.#changed, "changed", { signal });
+    }
+  }
 }
 
 export async function readZip(bytes: Buffer): Promise<Map<string, { content: Buffer; mode: number }>> {
