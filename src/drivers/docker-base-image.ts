@@ -7,8 +7,8 @@ import { hasProgram, runCommand } from "./child-command.ts";
 import { followProgress } from "./docker-progress.ts";
 import { inspectImage, pullImage } from "./docker-pull.ts";
 
-const SUITE = "trixie";
-export const DEBIAN_IMAGE = `debian:${SUITE}-slim`;
+/** What images/base/Dockerfile starts from. */
+export const DEBIAN_TRIXIE = { name: "debian:trixie-slim", suite: "trixie" };
 /** What Debian's own slim image leaves out as well. */
 const EXCLUDES = ["man", "info", "locale", "lintian", "doc"].map(
   (folder) => `--dpkgopt=path-exclude=/usr/share/${folder}/*`,
@@ -16,6 +16,8 @@ const EXCLUDES = ["man", "info", "locale", "lintian", "doc"].map(
 
 export type DebianOptions = {
   docker: Docker;
+  /** The name of the image, with a tag, and the release of Debian to make it from where no registry has it. */
+  image: { name: string; suite: string };
   cache_folder: string;
   apt: AptSettings;
   progress: (line: string) => void;
@@ -23,29 +25,30 @@ export type DebianOptions = {
 };
 
 /**
- * Makes sure that `debian:trixie-slim` exists: present, else pulled, else made from Debian's packages with mmdebstrap and imported.
+ * Makes sure that a plain image of Debian exists: present, else pulled, else made from Debian's packages with mmdebstrap and imported.
  * Throws AppError `image_missing` with what to type when none of these can be done.
  */
 export async function ensureDebianImage(options: DebianOptions): Promise<void> {
   const { docker, progress, signal } = options;
-  if ((await inspectImage(docker, DEBIAN_IMAGE, signal)) !== null) return;
-  progress(`Pulling ${DEBIAN_IMAGE}`);
-  if (await pullImage(docker, DEBIAN_IMAGE, { progress, signal })) return;
-  progress(`No image registry answers; making ${DEBIAN_IMAGE} from Debian packages`);
-  await ensureMmdebstrap(progress, signal);
+  const { name, suite } = options.image;
+  if ((await inspectImage(docker, name, signal)) !== null) return;
+  progress(`Pulling ${name}`);
+  if (await pullImage(docker, name, { progress, signal })) return;
+  progress(`No image registry answers; making ${name} from Debian packages`);
+  await ensureMmdebstrap(name, progress, signal);
   await mkdir(options.cache_folder, { recursive: true });
   // A file between the two, because the engine would take a stream that breaks off for a whole image.
   const folder = await mkdtemp(join(options.cache_folder, "debian-"));
   try {
     const archive = join(folder, "base.tar");
     await runCommand(
-      ["mmdebstrap", "--variant=minbase", ...EXCLUDES, SUITE, archive, ...debianSources(options.apt, SUITE)],
+      ["mmdebstrap", "--variant=minbase", ...EXCLUDES, suite, archive, ...debianSources(options.apt, suite)],
       {
         signal,
         on_line: (line) => line.startsWith("I: ") && progress(line.slice(3)),
       },
     );
-    await importImage(docker, archive, { name: DEBIAN_IMAGE, progress, signal });
+    await importImage(docker, archive, { name, progress, signal });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -76,14 +79,18 @@ export function debianSources(apt: AptSettings, suite: string): string[] {
   return sources;
 }
 
-async function ensureMmdebstrap(progress: (line: string) => void, signal: AbortSignal): Promise<void> {
+async function ensureMmdebstrap(
+  image: string,
+  progress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
   if (await hasProgram("mmdebstrap", signal)) return;
   const install = "apt-get install -y --no-install-recommends mmdebstrap debian-archive-keyring";
   if (process.getuid?.() !== 0 || !(await hasProgram("apt-get", signal))) {
     throw new AppError({
       code: "image_missing",
-      message: `The image ${DEBIAN_IMAGE} is not there, no image registry answers, and mmdebstrap, which could make it, is missing.`,
-      hint: `Type \`sudo ${install}\`, or \`docker pull ${DEBIAN_IMAGE}\` when the network is back; then try again.`,
+      message: `The image ${image} is not there, no image registry answers, and mmdebstrap, which could make it, is missing.`,
+      hint: `Type \`sudo ${install}\`, or \`docker pull ${image}\` when the network is back; then try again.`,
     });
   }
   progress("Installing mmdebstrap");

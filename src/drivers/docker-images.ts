@@ -3,7 +3,7 @@ import type Docker from "dockerode";
 import { AppError } from "../contract/errors.ts";
 import type { ImageRef, ImageSource } from "../core/images.ts";
 import { readAptSettings } from "./apt-settings.ts";
-import { ensureDebianImage } from "./docker-base-image.ts";
+import { DEBIAN_TRIXIE, ensureDebianImage } from "./docker-base-image.ts";
 import { packContext } from "./docker-build-context.ts";
 import { followProgress } from "./docker-progress.ts";
 import { inspectImage, pullImage } from "./docker-pull.ts";
@@ -100,23 +100,8 @@ export function createDockerImages(options: DockerImagesOptions): ImageSource {
     if (found !== null) return found;
     const tag = tagOf(repository, hash);
     progress(`Building ${tag}`);
-    const apt = await readAptSettings(signal);
-    if (is_base) await ensureDebianImage({ docker, cache_folder, apt, progress, signal });
-    const packages = is_base ? await fetchPackages(folder, progress, signal) : null;
-    const stream = await docker.buildImage(packContext(inputs.files, packages), {
-      t: tag,
-      rm: true,
-      forcerm: true,
-      buildargs: is_base
-        ? {
-            APT_MIRROR: apt.mirror,
-            APT_SECURITY_MIRROR: apt.security_mirror,
-            APT_SETTINGS: apt.settings,
-          }
-        : {},
-      abortSignal: signal,
-    });
-    await followProgress(stream, { what: `Building ${tag}`, code: "image_build_failed", progress, signal });
+    if (is_base) await buildBase({ folder, repository, tag, inputs }, progress, signal);
+    else await buildContext(tag, packContext(inputs.files, null), {}, progress, signal);
     const built = await findTagged(docker, repository, hash, signal);
     if (built === null) {
       throw new AppError({
@@ -127,10 +112,50 @@ export function createDockerImages(options: DockerImagesOptions): ImageSource {
     return built;
   }
 
-  function fetchPackages(folder: string, progress: Progress, signal: AbortSignal): Promise<string> {
+  /** The base without its runner keeps a tag of its own, so that a changed runner does not send Node to the engine again. */
+  async function buildBase(
+    base: { folder: string; repository: string; tag: string; inputs: ImageInputs },
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { docker, cache_folder, npm_command } = options;
+    const { folder, repository, tag, inputs } = base;
+    const parts_tag = `parts-${inputs.parts_hash.slice(0, 33)}`;
+    const parts = `${repository}:${parts_tag}`;
+    if ((await inspectImage(docker, parts, signal)) !== null) {
+      const dockerfile = `FROM ${parts}\nCOPY runner.mjs /opt/sealwork/runner.mjs\n`;
+      const files = inputs.files.filter((file) => file.path === "runner.mjs");
+      files.push({ path: "Dockerfile", executable: false, content: Buffer.from(dockerfile) });
+      return await buildContext(tag, packContext(files, null), {}, progress, signal);
+    }
+    const apt = await readAptSettings(signal);
+    await ensureDebianImage({ docker, image: DEBIAN_TRIXIE, cache_folder, apt, progress, signal });
     progress("Fetching Node and npm for the sandbox");
-    const { cache_folder, npm_command } = options;
-    return fetchNodePackages({ folder, cache_folder, npm_command, signal });
+    const packages = await fetchNodePackages({ folder, cache_folder, npm_command, signal });
+    const build_arguments = {
+      APT_MIRROR: apt.mirror,
+      APT_SECURITY_MIRROR: apt.security_mirror,
+      APT_SETTINGS: apt.settings,
+    };
+    await buildContext(tag, packContext(inputs.files, packages), build_arguments, progress, signal);
+    await docker.getImage(tag).tag({ repo: repository, tag: parts_tag });
+  }
+
+  async function buildContext(
+    tag: string,
+    context: NodeJS.ReadableStream,
+    buildargs: Record<string, string>,
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const stream = await options.docker.buildImage(context, {
+      t: tag,
+      rm: true,
+      forcerm: true,
+      buildargs,
+      abortSignal: signal,
+    });
+    await followProgress(stream, { what: `Building ${tag}`, code: "image_build_failed", progress, signal });
   }
 
   /** An image made from another of ours is made anew when that one is; so that one is made first. */

@@ -10,8 +10,8 @@ import { bundleRunner } from "./runner-bundle.ts";
 const RECIPE = "1";
 const Stamp = z.object({ sources: z.array(z.string()), fingerprint: z.string(), hash: z.string() });
 
-/** What an image is made of. `parents` are the names of sealwork images (`base`) that its Dockerfile starts from or copies from. */
-export type ImageInputs = { files: ContextFile[]; hash: string; parents: string[] };
+/** What an image is made of; `hash` covers all of it, `parts_hash` all but the runner. `parents` are the names of sealwork images (`base`) that its Dockerfile starts from or copies from. */
+export type ImageInputs = { files: ContextFile[]; hash: string; parts_hash: string; parents: string[] };
 export type InputsOptions = {
   folder: string;
   /** The runner to bundle and add as `runner.mjs`; null when the image has its runner from another one. */
@@ -28,6 +28,7 @@ export async function readInputs(options: InputsOptions): Promise<ImageInputs> {
   const text = dockerfile === undefined ? "" : new TextDecoder().decode(dockerfile.content);
   const named = text.matchAll(/^\s*(?:FROM|COPY\s+--from=)\s*sealwork\/([a-z0-9-]+)(?::latest)?(?=\s)/gim);
   const parents = [...new Set(Array.from(named, (match) => match[1] ?? ""))];
+  const parts_hash = hashContext(files, [RECIPE, linuxCpu()]);
   let sources: string[] = [];
   let sources_before: string[] = [];
   if (runner !== null) {
@@ -42,7 +43,7 @@ export async function readInputs(options: InputsOptions): Promise<ImageInputs> {
   await mkdir(options.cache_folder, { recursive: true });
   await writeFile(`${path}.${process.pid}`, JSON.stringify({ sources, fingerprint, hash }));
   await rename(`${path}.${process.pid}`, path);
-  return { files, hash, parents };
+  return { files, hash, parts_hash, parents };
 }
 
 /** The hash of `readInputs` without reading or bundling anything, when no file has changed since; else null. Takes a few ms. */
