@@ -296,7 +296,7 @@ function ignoreGone(error: unknown): void {
   if (engineStatus(error) !== 404 && engineStatus(error) !== 409) throw error;
 }
 
-/** The client types its answers as any stream; over HTTP they are the answer's body. */
+/** By its type an answer may be one of several streams; over HTTP it is the body of the response. */
 function asReadable(stream: unknown): Readable {
   assert(stream instanceof Readable);
   return stream;
