@@ -1,7 +1,124 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdir, statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import type { Check } from "../contract/api.ts";
+import { Holder } from "../contract/api.ts";
+import { AppError } from "../contract/errors.ts";
+import { checkEngine } from "../drivers/docker-doctor.ts";
+import { findEngine } from "../drivers/docker-engine.ts";
+import { inspectImage } from "../drivers/docker-pull.ts";
+import { engineOptions } from "./set-up.ts";
 import type { Settings } from "./settings.ts";
 
-/** What works on this machine and how to mend what does not. */
-export async function doctor(_settings: Settings, _signal: AbortSignal): Promise<Check[]> {
-  return [];
+/** Less free than this, and a job of default size may not end well. */
+const FREE_WARNING_BYTES = 10 * 1024 ** 3;
+/** sun_path of unix(7) ends at 107 bytes; below the state folder come links/, an id of 16 characters and a socket's name. */
+const DATA_PATH_MAX_BYTES = 107 - "/links//control".length - 16;
+const GIT_TIMEOUT_MS = 5_000;
+
+/** What works on this machine and how to mend what does not: each line stands for itself, and none needs a server. */
+export async function doctor(settings: Settings, signal: AbortSignal): Promise<Check[]> {
+  const checks: Check[] = [
+    { name: "node", state: "ok", message: process.version, hint: null },
+    { name: "configuration", state: "ok", message: settings.config_file, hint: null },
+  ];
+  checks.push(
+    await stateFolder(settings),
+    server(settings),
+    await git(),
+    ...(await engine(settings, signal)),
+  );
+  return checks;
+}
+
+async function stateFolder({ data }: Settings): Promise<Check> {
+  const name = "state folder";
+  if (Buffer.byteLength(data) > DATA_PATH_MAX_BYTES)
+    return {
+      name,
+      state: "failed",
+      message: `${data} is too long for the sockets below it`,
+      hint: `Set SEALWORK_DATA to a path of at most ${DATA_PATH_MAX_BYTES} bytes.`,
+    };
+  try {
+    await mkdir(data, { recursive: true, mode: 0o700 });
+    const { bavail, bsize } = await statfs(data);
+    const free = bavail * bsize;
+    const gib = (free / 1024 ** 3).toFixed(1);
+    if (free >= FREE_WARNING_BYTES)
+      return { name, state: "ok", message: `${data}, ${gib} GiB free`, hint: null };
+    return {
+      name,
+      state: "warning",
+      message: `${data} has only ${gib} GiB free`,
+      hint: "Make room, or set SEALWORK_DATA to a larger disk; a job may use 10 GiB.",
+    };
+  } catch (error) {
+    return {
+      name,
+      state: "failed",
+      message: `${data} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+      hint: "Set SEALWORK_DATA to a folder that you may write.",
+    };
+  }
+}
+
+function server({ data }: Settings): Check {
+  const name = "server";
+  try {
+    const holder = Holder.parse(JSON.parse(readFileSync(join(data, "holder.json"), "utf8")));
+    process.kill(holder.pid, 0);
+    return { name, state: "ok", message: `process ${holder.pid} at ${holder.url}`, hint: null };
+  } catch {
+    return { name, state: "ok", message: "none runs; the next `sealwork run` starts one", hint: null };
+  }
+}
+
+async function git(): Promise<Check> {
+  try {
+    const { stdout } = await promisify(execFile)("git", ["--version"], { timeout: GIT_TIMEOUT_MS });
+    return { name: "git", state: "ok", message: stdout.trim(), hint: null };
+  } catch {
+    return {
+      name: "git",
+      state: "warning",
+      message: "not found; `run --dir`, `apply` and patches need it",
+      hint: "Install git.",
+    };
+  }
+}
+
+async function engine(settings: Settings, signal: AbortSignal): Promise<Check[]> {
+  try {
+    const found = await findEngine(engineOptions(settings), signal);
+    const name = settings.config.default_template;
+    const template = settings.config.templates[name];
+    const image =
+      template === undefined ? null : `${template.image}${template.build === null ? "" : ":latest"}`;
+    const there = image !== null && (await inspectImage(found.docker, image, signal)) !== null;
+    return [
+      { name: "engine", state: "ok", message: `${found.version} at ${found.found_at}`, hint: null },
+      ...(await checkEngine(found.docker, settings.config.runtime)),
+      there
+        ? { name: "image", state: "ok", message: `${image} is there`, hint: null }
+        : {
+            name: "image",
+            state: "warning",
+            message: `${image} is missing`,
+            hint: "`sealwork setup` or the next `sealwork run` makes it.",
+          },
+    ];
+  } catch (error) {
+    const known = error instanceof AppError ? error : null;
+    return [
+      {
+        name: "engine",
+        state: "failed",
+        message: known?.message ?? String(error),
+        hint: known?.hint ?? "Start the container engine, then try again.",
+      },
+    ];
+  }
 }

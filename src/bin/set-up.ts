@@ -1,34 +1,91 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
-import Docker from "dockerode";
 import type { Progress } from "../cli/progress.ts";
+import { AppError } from "../contract/errors.ts";
 import type { ImageSource } from "../core/images.ts";
+import { type EngineHandle, findEngine } from "../drivers/docker-engine.ts";
 import { createDockerImages } from "../drivers/docker-images.ts";
+import { installEngine } from "../drivers/docker-install.ts";
+import { probeSharedSockets } from "../drivers/docker-socket-probe.ts";
 import type { Settings } from "./settings.ts";
 
 /** What a server needs of the machine. */
-export type Ready = { engine: { docker: Docker }; images: ImageSource };
+export type Ready = { engine: EngineHandle; images: ImageSource };
 
-/** Finds the container engine, or installs it, and makes sure of the default template's image. Idempotent, safe to interrupt. */
+/**
+ * Finds the container engine or installs it, makes sure of the default template's image, and finds out whether sockets can be shared with
+ * a container. Idempotent, safe to interrupt. Throws AppError that says what to type.
+ */
 export async function setUp(settings: Settings, progress: Progress, signal: AbortSignal): Promise<Ready> {
   progress.step("Finding the container engine");
-  const docker = new Docker();
-  const images = createDockerImages({
+  const engine = await engineOf(settings, progress, signal);
+  const images = createImages(settings, engine);
+  const name = settings.config.default_template;
+  const template = settings.config.templates[name];
+  if (template !== undefined) {
+    const { image, build } = template;
+    progress.step(`Making sure of the image ${image}`);
+    const { reference } = await images.ensure({ name, image, build }, (line) => progress.line(line), signal);
+    await proveSharedSockets(settings, engine, reference, progress, signal);
+  }
+  progress.done();
+  return { engine, images };
+}
+
+export function engineOptions(settings: Settings): Parameters<typeof findEngine>[0] {
+  return { environment: settings.environment, home: settings.environment.HOME || homedir() };
+}
+
+export function createImages(settings: Settings, { docker }: EngineHandle): ImageSource {
+  return createDockerImages({
     docker,
     root: settings.installation,
     cache_folder: settings.cache,
     runner_entry: join(settings.installation, "src/runner/main.ts"),
     npm_command: ["npm"],
   });
-  const name = settings.config.default_template;
-  const template = settings.config.templates[name];
-  if (template !== undefined) {
-    progress.step(`Making sure of the image ${template.image}`);
-    await images.ensure(
-      { name, image: template.image, build: template.build },
-      (line) => progress.line(line),
-      signal,
-    );
+}
+
+async function engineOf(settings: Settings, progress: Progress, signal: AbortSignal): Promise<EngineHandle> {
+  try {
+    return await findEngine(engineOptions(settings), signal);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "engine_missing") throw error;
+    // Only root may install one; for everybody else the list of what was looked at says more.
+    if (process.getuid?.() !== 0) throw error;
   }
-  progress.done();
-  return { engine: { docker }, images };
+  progress.step("Installing the container engine");
+  mkdirSync(settings.data, { recursive: true, mode: 0o700 });
+  return installEngine(
+    {
+      ...engineOptions(settings),
+      state_folder: settings.data,
+      uid: 0,
+      progress: (line) => progress.line(line),
+    },
+    signal,
+  );
+}
+
+/** Asked once for each engine and state folder: the answer does not change. */
+async function proveSharedSockets(
+  settings: Settings,
+  engine: EngineHandle,
+  image: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const note = join(settings.data, "shared-sockets.json");
+  const proven = JSON.stringify({ engine: engine.id, folder: settings.data });
+  try {
+    if (readFileSync(note, "utf8") === proven) return;
+  } catch {
+    // Not asked yet.
+  }
+  progress.step("Trying whether a container reaches a socket of this machine");
+  const folder = join(settings.data, "links");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  await probeSharedSockets(engine, image, folder, signal);
+  writeFileSync(note, proven, { mode: 0o600 });
 }

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
+import { VERSION } from "../contract/api.ts";
 import { LINK_FOLDER_INSIDE } from "../contract/link.ts";
 import { Blobs } from "./blobs.ts";
 import { dialLink } from "./link/dial.ts";
@@ -56,11 +57,10 @@ const place = {
   cgroup,
   emit: outbox.emit.bind(outbox),
 };
-const version = process.env.SEALWORK_VERSION ?? "0.0.0";
 // The link lives as long as this process does, which ends only with its sandbox.
 dialLink({
-  folder: process.env.SEALWORK_LINK_FOLDER ?? LINK_FOLDER_INSIDE,
-  handlers: runnerHandlers({ place, epoch: outbox.epoch, version }),
+  folder: LINK_FOLDER_INSIDE,
+  handlers: runnerHandlers({ place, epoch: outbox.epoch, version: VERSION }),
   outbox,
 });
 
