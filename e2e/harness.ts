@@ -17,6 +17,7 @@ export const REPOSITORY = resolve(import.meta.dirname, "..");
 const PROGRAM = join(REPOSITORY, "src/bin/sealwork.ts");
 /** Nothing in these tests takes this long on any machine that can run them; it only keeps a broken test from hanging for ever. */
 export const PATIENCE_MS = 180_000;
+const LOG_LINES_KEPT = 2_000;
 
 type ConfigInput = Partial<{ [K in keyof Config]: unknown }>;
 
@@ -27,6 +28,7 @@ export class TestOrchestrator {
   #child: ChildProcess | null = null;
   #url = "";
   #token = "";
+  #logged: string[] = [];
 
   private constructor(data: string, environment: Record<string, string>) {
     this.data = data;
@@ -59,6 +61,17 @@ export class TestOrchestrator {
     return this.#child.pid;
   }
 
+  /** What it logged, the last LOG_LINES_KEPT lines. */
+  get logged(): string {
+    return this.#logged.join("\n");
+  }
+
+  /** Resident memory of its process in bytes. */
+  async memory_bytes(): Promise<number> {
+    const status = await readFile(`/proc/${this.pid}/status`, "utf8");
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+  }
+
   /** The environment with which a CLI finds this orchestrator, with a home folder that holds nothing else. */
   get environment(): Record<string, string> {
     return { PATH: process.env.PATH ?? "", HOME: this.data, ...this.#environment };
@@ -72,11 +85,11 @@ export class TestOrchestrator {
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.#child = child;
-    const lines: string[] = [];
+    const lines = this.#logged;
     assert(child.stderr !== null);
     createInterface({ input: child.stderr }).on("line", (line) => {
       lines.push(line);
-      if (lines.length > 200) lines.shift();
+      if (lines.length > LOG_LINES_KEPT) lines.shift();
     });
     const began = Date.now();
     while (true) {
