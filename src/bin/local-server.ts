@@ -5,9 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Endpoint, LocalServer } from "../cli/local-server.ts";
 import type { Progress } from "../cli/progress.ts";
 import { Holder } from "../contract/api.ts";
-import { PROVIDER_VARIABLES } from "../contract/config.ts";
 import { AppError } from "../contract/errors.ts";
-import { DEFAULT_HOST, readToken, type Settings } from "./settings.ts";
+import { DEFAULT_HOST, providersOf, readToken, type Settings } from "./settings.ts";
 
 const HEALTH_TIMEOUT_MS = 2_000;
 const START_TIMEOUT_MS = 60_000;
@@ -83,11 +82,6 @@ export function createLocalServer(settings: Settings): LocalServer {
       return doctor(settings, signal);
     },
   };
-}
-
-/** Names of the providers that an environment configures. */
-export function providersOf(environment: Record<string, string | undefined>): string[] {
-  return PROVIDER_VARIABLES.filter((name) => (environment[name] ?? "") !== "");
 }
 
 function lacksProvider(holder: Holder, environment: Record<string, string | undefined>): boolean {

@@ -15,10 +15,15 @@ import { lockState } from "../stores/state-lock.ts";
 import { systemClock } from "./clock.ts";
 import { doctor } from "./doctor.ts";
 import { createJsonLog } from "./json-log.ts";
-import { providersOf } from "./local-server.ts";
 import { systemNames } from "./names.ts";
 import type { Ready } from "./set-up.ts";
-import { DEFAULT_PORT, readOrMakeInstallationId, readOrMakeToken, type Settings } from "./settings.ts";
+import {
+  DEFAULT_PORT,
+  providersOf,
+  readOrMakeInstallationId,
+  readOrMakeToken,
+  type Settings,
+} from "./settings.ts";
 
 export type ServeOptions = {
   host: string;

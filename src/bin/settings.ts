@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { Config } from "../contract/config.ts";
+import { Config, PROVIDER_VARIABLES } from "../contract/config.ts";
 import { AppError } from "../contract/errors.ts";
 
 export const DEFAULT_PORT = 8000;
@@ -75,6 +75,11 @@ function invalidConfig(file: string, what: string, cause: unknown): AppError {
     hint: "docs/configuration.md shows every field; an empty object {} is a whole configuration.",
     cause,
   });
+}
+
+/** Names of the providers that an environment configures. */
+export function providersOf(environment: Environment): string[] {
+  return PROVIDER_VARIABLES.filter((name) => (environment[name] ?? "") !== "");
 }
 
 /** The token of this installation, made at first use, in a file of mode 0600. */
