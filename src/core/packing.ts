@@ -83,7 +83,8 @@ async function* manifest(
   const head = {
     job_id: record.job_id,
     image: state.image,
-    egress: request.egress,
+    // Nothing leaves a sandbox in this version, whatever policy a request names by default.
+    egress: { policy: "none", hosts: [] },
     limits: record.limits,
     model: request.model,
     usage: state.usage,
