@@ -3,7 +3,7 @@ import picocolors from "picocolors";
 import type { Job, Status } from "../contract/job.ts";
 import { type Io, mayColour } from "./io.ts";
 import { shortId } from "./job-id.ts";
-import { cut, plainLine, plainText } from "./terminal-text.ts";
+import { cut, plainLine, plainText, textWidth, wrapped } from "./terminal-text.ts";
 import { formatDuration, formatSize } from "./units.ts";
 import { type ZipEntry, zipEntries } from "./zip-contents.ts";
 import type { Saved } from "./zip-download.ts";
@@ -29,20 +29,25 @@ export function outcomeLines(job: Job, io: Io): string[] {
   const colours = picocolors.createColors(mayColour(io, "stdout"));
   const took = job.timings.ended_at === null ? null : span(job.timings.scheduled_at, job.timings.ended_at);
   const lines = [`${statusText(job.status, colours)}${took === null ? "" : colours.dim(` in ${took}`)}`];
-  if (job.reason !== null) {
-    lines.push(`  ${colours.bold(job.reason.code)}: ${plainText(job.reason.message)}`);
-    lines.push(`  ${colours.dim("→")} ${plainText(job.reason.hint)}`);
+  const { reason } = job;
+  if (reason !== null) {
+    lines.push(...paragraph(io, "  ", `${colours.bold(reason.code)}: ${plainText(reason.message)}`));
+    lines.push(...paragraph(io, `  ${colours.dim("→")} `, plainText(reason.hint)));
   }
-  const exit_code = job.result?.exit_code ?? null;
-  if (exit_code !== null && exit_code !== 0) lines.push(`  exit code of the step: ${exit_code}`);
   const summary = job.result?.summary.trim() ?? "";
-  if (summary !== "")
-    lines.push(
-      ...plainText(summary)
-        .split("\n")
-        .map((line) => `  ${line}`),
-    );
+  // An agent that failed often has nothing to sum up but why.
+  if (summary !== "" && !reason?.message.includes(summary))
+    lines.push(...paragraph(io, "  ", plainText(summary)));
   return lines;
+}
+
+/** Safe text with a mark before its first row and room below that; on a terminal broken to its width. */
+export function paragraph(io: Io, mark: string, text: string): string[] {
+  const indent = textWidth(mark);
+  const room = io.terminal.stdout
+    ? Math.max(20, io.terminal.columns() - indent - 1)
+    : Number.POSITIVE_INFINITY;
+  return wrapped(text, room).map((row, index) => (index === 0 ? mark : " ".repeat(indent)) + row);
 }
 
 /** Where the ZIP lies and the largest part of what is in it. */

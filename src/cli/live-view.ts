@@ -11,6 +11,8 @@ const LINE_MAX_CHARS = 16 * 1024;
 const REDRAW_MS = 100;
 const TICK_MS = 1000;
 const GUTTER = "  │ ";
+/** Room for how a step ended, on a line that it shares. */
+const END_COLUMNS = 12;
 
 type Stream = "stdout" | "stderr";
 type Output = { decoder: StringDecoder; painter: LinePainter; rest: string };
@@ -40,6 +42,8 @@ export function createLiveView(io: Io): LiveView {
   let step: { number: number; title: string; since: number } | null = null;
   let planned = 0;
   let detail = "";
+  /** The line of a step that writes a file: it takes no time and prints nothing, so its end comes on the same line. */
+  let held: string | null = null;
   let is_lost = false;
   let drawn_rows = 0;
   let drawn = "";
@@ -130,15 +134,21 @@ export function createLiveView(io: Io): LiveView {
     await append([...flushed("stdout"), ...flushed("stderr"), text]);
   }
 
+  function takeHeld(): string | null {
+    const line = held;
+    held = null;
+    return line;
+  }
+
   function stepEnd(data: Extract<Event, { type: "step.ended" }>["data"]): string {
     const took = colours.dim(formatDuration(data.duration_ms));
-    if (data.ok && data.exit_code === 0) return `  ${colours.green("✓")} ${took}`;
+    if (data.ok && data.exit_code === 0) return `${colours.green("✓")} ${took}`;
     const how =
       data.cause === "exited" ? `exit code ${data.exit_code}` : plainLine(data.cause.replaceAll("_", " "));
     const signal = data.signal === null ? "" : ` (${plainLine(data.signal)})`;
     const why = data.message === null ? "" : `: ${plainLine(data.message)}`;
     const mark = data.ok ? colours.yellow("!") : colours.red("✗");
-    return `  ${mark} ${how}${signal}${why} ${colours.dim("after")} ${took}`;
+    return `${mark} ${how}${signal}${why} ${colours.dim("after")} ${took}`;
   }
 
   async function show(event: Event): Promise<void> {
@@ -146,7 +156,9 @@ export function createLiveView(io: Io): LiveView {
       case "phase.changed":
         phase = event.data.phase;
         detail = "";
-        if (phase !== "ended" && phase !== "working") await say(colours.dim(`${phase} …`));
+        // On a terminal the status line says so.
+        if (redraws) await append([]);
+        else if (phase !== "ended" && phase !== "working") await say(`${phase} …`);
         return;
       case "image.progress":
         detail = plainLine(event.data.line);
@@ -159,17 +171,18 @@ export function createLiveView(io: Io): LiveView {
         const { tool, title } = event.data;
         step = { number: event.data.step, title: plainLine(title), since: performance.now() };
         const number = planned >= step.number ? `${step.number}/${planned}` : `${step.number}`;
-        const room_left = redraws ? io.terminal.columns() - number.length - tool.length - 3 : 1000;
-        await say(
-          `${colours.bold(number)} ${colours.cyan(tool)} ${colours.bold(cut(step.title, Math.max(10, room_left)))}`,
-        );
-        return;
+        const columns = redraws ? io.terminal.columns() - (tool === "file" ? END_COLUMNS : 0) : 1000;
+        const shown = cut(step.title, Math.max(10, columns - number.length - tool.length - 3));
+        const line = `${colours.bold(number)} ${colours.cyan(tool)} ${colours.bold(shown)}`;
+        if (tool !== "file") return say(line);
+        held = line;
+        return append([]);
       }
       case "step.output":
         return showOutput(event.data.stream, Buffer.from(event.data.data, event.data.encoding));
       case "step.ended":
         step = null;
-        return say(stepEnd(event.data));
+        return say(`${takeHeld() ?? " "} ${stepEnd(event.data)}`);
       case "message.said":
         return say(`${colours.magenta(event.data.from)}: ${plainText(event.data.text)}`);
       case "limit.reached":
@@ -193,7 +206,7 @@ export function createLiveView(io: Io): LiveView {
       closed = true;
       if (ticking !== null) clearInterval(ticking);
       if (soon !== null) clearTimeout(soon);
-      const rows = [...flushed("stdout"), ...flushed("stderr")];
+      const rows = [...flushed("stdout"), ...flushed("stderr"), takeHeld()].filter((row) => row !== null);
       await write(io.stdout, erased() + rows.map((row) => `${row}\n`).join(""));
     },
   };

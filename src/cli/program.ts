@@ -52,6 +52,7 @@ export function createProgram(io: Io, local: LocalServer): Command {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })
+    .configureHelp({ minWidthToWrap: 20 })
     .showSuggestionAfterError()
     .addHelpText("after", AFTER_HELP);
 
@@ -126,11 +127,11 @@ export function createProgram(io: Io, local: LocalServer): Command {
 }
 
 function addRunOptions(command: Command): Command {
-  const collect = (value: string, before: string[]) => [...before, value];
+  const collect = (value: string, before: string[] = []) => [...before, value];
   return command
     .option("--out <folder>", "where the ZIP goes; a name that ends in .zip is the file", ".")
     .option("--dir <folder>", "send this folder as the workspace, and keep a patch of what changes")
-    .option("--file <path[=as]>", "send a file into the workspace; may be repeated", collect, [])
+    .option("--file <path[=as]>", "send a file into the workspace; may be repeated", collect)
     .option("--patch", "keep a patch of what changes in the files that were sent")
     .option("--template <name>", "the image to work in")
     .option("--agent <name>", "what decides the steps")
@@ -145,14 +146,22 @@ function addRunOptions(command: Command): Command {
       "--env <name[=value]>",
       "a variable for the task; without a value, yours; may be repeated",
       collect,
-      [],
     )
-    .option("--label <name[=value]>", "a label to find it by; may be repeated", collect, [])
+    .option("--label <name[=value]>", "a label to find it by; may be repeated", collect)
     .addOption(new Option("--priority <number>", "higher runs earlier").argParser(parseWhole))
     .option("-d, --detach", "leave it running and print its id");
 }
 
 const AFTER_HELP = `
-Exit codes: 0 complete, 1 error, 2 usage, 3 cancelled, 4 timed out, 5 cannot reach server or engine.
-SEALWORK_URL and SEALWORK_TOKEN name a server elsewhere; without them one runs on this machine.
+Examples:
+  sealwork run examples/sales-report.md
+  sealwork run --dir . task.md && sealwork apply last
+  sealwork run -d task.md
+  sealwork logs -f last
+
+Exit codes: 0 complete, 1 error, 2 usage, 3 cancelled,
+4 timed out, 5 cannot reach server or engine.
+
+SEALWORK_URL and SEALWORK_TOKEN name a server elsewhere;
+without them one runs on this machine.
 `;

@@ -20,11 +20,11 @@ export type TaskOptions = {
   pids?: number;
   timeout?: number;
   idleTimeout?: number;
-  env: string[];
-  label: string[];
+  env?: string[];
+  label?: string[];
   priority?: number;
   dir?: string;
-  file: string[];
+  file?: string[];
   patch?: boolean;
 };
 
@@ -57,15 +57,16 @@ export async function taskRequest(
   if (options.timeout !== undefined) limits.timeout_s = options.timeout;
   if (options.idleTimeout !== undefined) limits.idle_timeout_s = options.idleTimeout;
   if (Object.keys(limits).length > 0) request.limits = limits;
-  if (options.env.length > 0) request.env = Object.fromEntries(options.env.map((word) => variable(io, word)));
-  if (options.label.length > 0) request.labels = Object.fromEntries(options.label.map(label));
+  if (options.env !== undefined)
+    request.env = Object.fromEntries(options.env.map((word) => variable(io, word)));
+  if (options.label !== undefined) request.labels = Object.fromEntries(options.label.map(label));
   if (options.patch === true || options.dir !== undefined) request.patch = true;
 
   const listing =
     options.dir === undefined
       ? null
       : await listFolder(path.resolve(io.cwd, options.dir), { env: io.env, signal });
-  const files = await Promise.all(options.file.map((word) => filePart(io, word)));
+  const files = await Promise.all((options.file ?? []).map((word) => filePart(io, word)));
   if (listing === null && files.length === 0) return { request, upload: null, listing, name };
   const parts: Part[] = [
     { name: "job", filename: null, content_type: "application/json", open: () => once(request) },

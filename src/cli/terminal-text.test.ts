@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cut, LinePainter, plainLine, textWidth } from "./terminal-text.ts";
+import { cut, LinePainter, plainLine, textWidth, wrapped } from "./terminal-text.ts";
 
 test("what a terminal would obey is taken out or made visible", () => {
   assert.equal(plainLine("a\x1b[2J\x1b[1;1Hb"), "ab");
@@ -45,4 +45,11 @@ test("long lines are wrapped by their width on the terminal", () => {
   assert.equal(textWidth("\x1b[31m日本\x1b[0m e\u0301"), 6);
   assert.equal(cut("日本語", 5), "日本…");
   assert.equal(cut("abc", 3), "abc");
+});
+
+test("text is broken at spaces to fit, keeps its own lines and indent, and leaves long words whole", () => {
+  assert.deepEqual(wrapped("one two three\n  four five", 9), ["one two", "three", "  four", "five"]);
+  assert.deepEqual(wrapped("short /a/very/long/path end", 10), ["short", "/a/very/long/path", "end"]);
+  assert.deepEqual(wrapped("\x1b[1mbold\x1b[22m text", 9), ["\x1b[1mbold\x1b[22m text"]);
+  assert.deepEqual(wrapped("never broken at all", Number.POSITIVE_INFINITY), ["never broken at all"]);
 });

@@ -150,3 +150,23 @@ export function cut(text: string, columns: number): string {
   }
   return columns < 1 ? "" : `${kept}…`;
 }
+
+/**
+ * The text broken at spaces into rows of so many columns (Infinity: only where it breaks lines itself). A word that is
+ * longer stays whole. Takes safe text, in which colours count as nothing.
+ */
+export function wrapped(text: string, columns: number): string[] {
+  return text.split("\n").flatMap((line) => {
+    if (textWidth(line) <= columns) return [line];
+    const rows: string[] = [];
+    let row = /^ */.exec(line)?.[0] ?? "";
+    for (const word of line.trimStart().split(" ")) {
+      const longer = row.trim() === "" ? row + word : `${row} ${word}`;
+      if (textWidth(longer) > columns && row.trim() !== "") {
+        rows.push(row);
+        row = word;
+      } else row = longer;
+    }
+    return [...rows, row];
+  });
+}

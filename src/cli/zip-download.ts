@@ -158,8 +158,11 @@ export function slug(text: string): string {
   return word === "" ? "job" : word;
 }
 
-/** The first line of a prompt that says something, without Markdown's marks. */
+/** The first line of a prompt that says something, without Markdown's marks; the fence of a block says nothing. */
 export function titleOf(prompt: string): string {
-  const line = prompt.split("\n").find((candidate) => /[\p{L}\p{N}]/u.test(candidate)) ?? "";
+  const line =
+    prompt
+      .split("\n")
+      .find((candidate) => /[\p{L}\p{N}]/u.test(candidate) && !/^\s*(?:```|~~~)/.test(candidate)) ?? "";
   return line.replace(/^[#>\s*-]+/, "").trim();
 }

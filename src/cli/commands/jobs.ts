@@ -57,7 +57,7 @@ function table(context: Context, jobs: Job[]): string[] {
       status: statusText(job.status, colours),
       age: `${formatAge((Date.parse(now) - Date.parse(job.timings.scheduled_at)) / 1000)} ago`,
       took: ended === null ? "" : span(job.timings.started_at ?? job.timings.scheduled_at, ended),
-      task: `${job.reason === null ? "" : `[${job.reason.code}] `}${plainLine(titleOf(job.prompt))}`,
+      task: `${job.status === "error" ? `[${job.reason?.code}] ` : ""}${plainLine(titleOf(job.prompt))}`,
     };
   });
   const head = { id: "ID", status: "STATUS", age: "AGE", took: "TOOK", task: "TASK" };

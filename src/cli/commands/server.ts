@@ -4,6 +4,7 @@ import { AppError } from "../../contract/errors.ts";
 import { type Context, interruptible, print, printJson, remoteClient } from "../context.ts";
 import { EXIT } from "../exit-code.ts";
 import { mayColour } from "../io.ts";
+import { paragraph } from "../job-summary.ts";
 import { createProgress } from "../progress.ts";
 import { plainText } from "../terminal-text.ts";
 
@@ -85,8 +86,10 @@ function checkLines(context: Context, checks: Check[]): string[] {
   const marks = { ok: colours.green("✓"), warning: colours.yellow("!"), failed: colours.red("✗") };
   const width = Math.max(0, ...checks.map((check) => check.name.length));
   return checks.flatMap((check) => {
-    const line = `${marks[check.state]} ${colours.bold(check.name.padEnd(width))}  ${plainText(check.message)}`;
-    const indent = " ".repeat(width + 4);
-    return check.hint === null ? [line] : [line, `${indent}${colours.dim("→")} ${plainText(check.hint)}`];
+    const mark = `${marks[check.state]} ${colours.bold(check.name.padEnd(width))}  `;
+    const lines = paragraph(context.io, mark, plainText(check.message));
+    if (check.hint === null) return lines;
+    const arrow = `${" ".repeat(width + 4)}${colours.dim("→")} `;
+    return [...lines, ...paragraph(context.io, arrow, plainText(check.hint))];
   });
 }
