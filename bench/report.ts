@@ -1,0 +1,83 @@
+import type { ColdStart } from "./cold-start.ts";
+import type { Memory } from "./memory.ts";
+import type { NewProcess } from "./new-process.ts";
+import type { Summary } from "./statistics.ts";
+
+const COLD_RATIO_MAX = 1.5;
+const PROCESS_MAX_MS = 10;
+const ORCHESTRATOR_MAX_MB = 150;
+const SANDBOX_MAX_MB = 60;
+
+export type Figures = {
+  at: string;
+  machine: string;
+  runs: number;
+  cold: ColdStart;
+  process: NewProcess;
+  memory: Memory;
+};
+
+export type Target = { name: string; measured: number; at_most: number; unit: string; met: boolean };
+
+export function targetsOf({ cold, process, memory }: Figures): Target[] {
+  const target = (name: string, measured: number, at_most: number, unit: string): Target => ({
+    name,
+    measured: Math.round(measured * 100) / 100,
+    at_most,
+    unit,
+    met: measured <= at_most,
+  });
+  return [
+    target(
+      "cold start against docker run",
+      cold.sealwork.median / cold.docker_run.median,
+      COLD_RATIO_MAX,
+      "times",
+    ),
+    target("first output of a new process", process.link.median, PROCESS_MAX_MS, "ms"),
+    target("idle orchestrator (RSS)", memory.orchestrator.rss, ORCHESTRATOR_MAX_MB, "MB"),
+    target("idle sandbox", memory.sandbox.used, SANDBOX_MAX_MB, "MB"),
+  ];
+}
+
+export function textOf(figures: Figures, targets: readonly Target[]): string {
+  const { cold, process, memory } = figures;
+  const ratio = (cold.sealwork.median / cold.docker_run.median).toFixed(2);
+  const own_ratio = (cold.sealwork.median / cold.docker_hardened.median).toFixed(2);
+  const exec_ratio = (process.docker_exec.median / process.link.median).toFixed(1);
+  const lines = [
+    `${figures.at} on ${figures.machine}; ${figures.runs} runs by turns`,
+    "",
+    "Cold start to first output, ms                           median      p95   lowest",
+    row("sealwork: schedule to first output at the client", cold.sealwork),
+    row("docker run --rm --network none (the target)", cold.docker_run),
+    row("the engine's API, hardened as a sandbox is", cold.docker_hardened),
+    `  ${ratio} times docker run, ${own_ratio} times a hardened container`,
+    "",
+    "Where the milliseconds go, medians (the sum of medians is not the median of sums)",
+    ...cold.trace.map(({ point, ms }) => `  ${point.padEnd(54)} ${ms.toFixed(1).padStart(8)}`),
+    "",
+    "A new process in a linked sandbox, ms                    median      p95   lowest",
+    row("request over the link to first output", process.link),
+    row("docker exec CONTAINER sh -c 'echo x'", process.docker_exec),
+    row("end of a step to first output of the next, at client", process.next_step),
+    `  docker exec takes ${exec_ratio} times as long`,
+    "",
+    "Idle memory, MB",
+    `  orchestrator after ten jobs: RSS ${memory.orchestrator.rss.toFixed(1)}, PSS ${memory.orchestrator.pss.toFixed(1)}`,
+    `  linked sandbox: ${memory.sandbox.used.toFixed(1)} in all; its runner RSS ${memory.sandbox.runner_rss.toFixed(1)}, PSS ${memory.sandbox.runner_pss.toFixed(1)}`,
+    "",
+    "Targets",
+    ...targets.map(
+      ({ name, measured, at_most, unit, met }) =>
+        `  ${met ? "met   " : "MISSED"} ${name}: ${measured} ${unit} (at most ${at_most})`,
+    ),
+    "",
+  ];
+  return lines.join("\n");
+}
+
+function row(name: string, { median, p95, lowest }: Summary): string {
+  const columns = [median, p95, lowest].map((ms) => ms.toFixed(1).padStart(8)).join(" ");
+  return `  ${name.padEnd(54)} ${columns}`;
+}
