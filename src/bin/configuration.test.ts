@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { z } from "zod";
+import { Config, PROVIDER_VARIABLES } from "../contract/config.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const page = readFileSync(join(ROOT, "docs/configuration.md"), "utf8");
+
+/** First and second cell of each row of the table under a heading. */
+function rows(heading: string): [string, string][] {
+  const section = page.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? "";
+  return Array.from(section.matchAll(/^\| `([^`]+)` \| (.+?) \|/gm), ([, name = "", cell = ""]) => [
+    name,
+    cell.replaceAll("`", ""),
+  ]);
+}
+
+type Schema = {
+  type?: string;
+  default?: unknown;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  additionalProperties?: Schema | boolean;
+};
+
+/** Each field that holds a value, with its default as JSON. */
+function* fields(schema: Schema, at: string): Generator<[string, string]> {
+  for (const [name, field] of Object.entries(schema.properties ?? {})) {
+    const path = at === "" ? name : `${at}.${name}`;
+    const { additionalProperties: items } = field;
+    if (field.properties !== undefined) yield* fields(field, path);
+    else if (typeof items === "object" && items.properties !== undefined)
+      yield* fields(items, `${path}.NAME`);
+    else if (schema.required?.includes(name)) yield [path, "required"];
+    else yield [path, field.default === undefined ? "none" : JSON.stringify(field.default)];
+  }
+}
+
+test("docs/configuration.md lists each field of config.json with its default, and no other", () => {
+  const schema = z.toJSONSchema(Config, { io: "input" }) as Schema;
+  assert.deepEqual(rows("Fields"), [...fields(schema, "")]);
+});
+
+test("the example in docs/configuration.md is a valid configuration", () => {
+  const example = /```json\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
+  const config = Config.parse(JSON.parse(example));
+  assert.deepEqual(Object.keys(config.templates).sort(), ["base", "ruby"]);
+});
+
+test("docs/configuration.md lists each environment variable that is read, and no other", () => {
+  const read = new Set<string>(PROVIDER_VARIABLES);
+  // What the runner reads is the sandbox's own environment.
+  const sources = globSync("src/**/*.ts", { cwd: ROOT }).filter(
+    (file) => !/^src\/runner\/|\.(test|fake|contract)\.ts$|-fixture\.ts$/.test(file),
+  );
+  for (const file of sources) {
+    const text = readFileSync(join(ROOT, file), "utf8");
+    for (const [, name = ""] of text.matchAll(/\b(?:env|environment)\??\.([A-Z][A-Z0-9_]+)\b/g))
+      read.add(name);
+    for (const [, name = ""] of text.matchAll(/\bbase\("([A-Z][A-Z0-9_]+)"/g)) read.add(name);
+  }
+  const launcher = readFileSync(join(ROOT, "sealwork"), "utf8");
+  for (const [, name = ""] of launcher.matchAll(/\$\{?([A-Z][A-Z0-9_]+)/g))
+    if (!new RegExp(`^${name}=`, "m").test(launcher)) read.add(name);
+  const listed = rows("Environment variables").map(([name]) => name);
+  assert.deepEqual(listed.toSorted(), [...read].sort());
+});
