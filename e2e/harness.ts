@@ -18,6 +18,7 @@ const PROGRAM = join(REPOSITORY, "src/bin/sealwork.ts");
 /** Nothing in these tests takes this long on any machine that can run them; it only keeps a broken test from hanging for ever. */
 export const PATIENCE_MS = 180_000;
 const LOG_LINES_KEPT = 2_000;
+const REMOVAL_ATTEMPTS = 50;
 
 type ConfigInput = Partial<{ [K in keyof Config]: unknown }>;
 
@@ -25,27 +26,27 @@ type ConfigInput = Partial<{ [K in keyof Config]: unknown }>;
 export class TestOrchestrator {
   readonly data: string;
   readonly #environment: Record<string, string>;
+  readonly #args: readonly string[];
   #child: ChildProcess | null = null;
   #url = "";
   #token = "";
   #logged: string[] = [];
 
-  private constructor(data: string, environment: Record<string, string>) {
+  private constructor(data: string, environment: Record<string, string>, args: readonly string[]) {
     this.data = data;
     this.#environment = environment;
+    this.#args = args;
   }
 
+  /** `args` are further flags of `serve`. */
   static async start(
-    options: { config?: ConfigInput; environment?: Record<string, string> } = {},
+    options: { config?: ConfigInput; environment?: Record<string, string>; args?: readonly string[] } = {},
   ): Promise<TestOrchestrator> {
     const data = await mkdtemp(join(tmpdir(), "sw-"));
     const config_file = join(data, "config.json");
     await writeFile(config_file, JSON.stringify({ concurrency: 2, ...options.config }));
-    const orchestrator = new TestOrchestrator(data, {
-      SEALWORK_DATA: data,
-      SEALWORK_CONFIG: config_file,
-      ...options.environment,
-    });
+    const environment = { SEALWORK_DATA: data, SEALWORK_CONFIG: config_file, ...options.environment };
+    const orchestrator = new TestOrchestrator(data, environment, options.args ?? []);
     await orchestrator.restart();
     return orchestrator;
   }
@@ -80,7 +81,7 @@ export class TestOrchestrator {
   /** Starts it (again) on the same state folder. */
   async restart(): Promise<void> {
     assert.equal(this.#child, null, "it is stopped before it is started again");
-    const child = spawn(process.execPath, [PROGRAM, "serve", "--port", "0"], {
+    const child = spawn(process.execPath, [PROGRAM, "serve", "--port", "0", ...this.#args], {
       env: { ...process.env, ...this.environment },
       stdio: ["ignore", "ignore", "pipe"],
     });
@@ -102,7 +103,9 @@ export class TestOrchestrator {
         throw new Error(`the orchestrator did not start:\n${lines.join("\n")}`);
       await new Promise((next) => setTimeout(next, 50));
     }
-    this.#token = (await readFile(join(this.data, "token"), "utf8")).trim();
+    this.#token = this.#args.includes("--no-auth")
+      ? ""
+      : (await readFile(join(this.data, "token"), "utf8")).trim();
   }
 
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
@@ -115,7 +118,8 @@ export class TestOrchestrator {
 
   fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
-    if (!headers.has("authorization")) headers.set("authorization", `Bearer ${this.#token}`);
+    if (this.#token !== "" && !headers.has("authorization"))
+      headers.set("authorization", `Bearer ${this.#token}`);
     return fetch(new URL(path, this.#url), { ...init, headers });
   }
 
@@ -212,6 +216,23 @@ export class TestOrchestrator {
     return stdout.split("\n").filter((line) => line !== "");
   }
 
+  /** The volumes of this orchestrator's jobs that the engine has, by job. */
+  async volumes(job_id: string): Promise<string[]> {
+    const { stdout } = await run("docker", [
+      "volume",
+      "ls",
+      "-q",
+      "--filter",
+      `label=sealwork.job=${job_id}`,
+    ]);
+    return stdout.split("\n").filter((line) => line !== "");
+  }
+
+  /** The id that its containers and volumes bear as a label. */
+  async installation(): Promise<string> {
+    return (await readFile(join(this.data, "installation-id"), "utf8")).trim();
+  }
+
   /** Stops it and removes what it left, at the engine too. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop("SIGTERM");
@@ -226,14 +247,24 @@ export async function removeFromEngine(data: string): Promise<void> {
     (text) => text.trim(),
     () => null,
   );
-  if (installation !== null) {
-    const filter = ["--filter", `label=sealwork.installation=${installation}`];
-    const containers = (await run("docker", ["ps", "-aq", ...filter])).stdout.split("\n").filter(Boolean);
-    if (containers.length > 0) await run("docker", ["rm", "-f", ...containers]);
-    const volumes = (await run("docker", ["volume", "ls", "-q", ...filter])).stdout
-      .split("\n")
-      .filter(Boolean);
-    if (volumes.length > 0) await run("docker", ["volume", "rm", "-f", ...volumes]);
+  if (installation !== null) await removeAll(`label=sealwork.installation=${installation}`);
+}
+
+/** The engine may be removing some of it already and refuses then, so it is asked again. */
+async function removeAll(filter: string): Promise<void> {
+  const list = async (...args: string[]) =>
+    (await run("docker", [...args, "--filter", filter])).stdout.split("\n").filter(Boolean);
+  for (let attempt = 1; ; attempt += 1) {
+    const containers = await list("ps", "-aq");
+    const volumes = await list("volume", "ls", "-q");
+    if (containers.length + volumes.length === 0) return;
+    try {
+      if (containers.length > 0) await run("docker", ["rm", "-f", ...containers]);
+      if (volumes.length > 0) await run("docker", ["volume", "rm", "-f", ...volumes]);
+    } catch (error) {
+      if (attempt === REMOVAL_ATTEMPTS) throw error;
+      await new Promise((next) => setTimeout(next, 200));
+    }
   }
 }
 
