@@ -1,6 +1,7 @@
+import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, openSync, unlinkSync } from "node:fs";
+import { closeSync, constants, openSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -9,55 +10,75 @@ export type Fifo = { read: number; write: number };
 
 const run = promisify(execFile);
 
+/** Pairs made by one process. A step that finds a pair ready neither waits for that process nor shares the processors with it. */
+const PAIRS_MADE = 8;
+
 /**
  * Makes pipes for the output of tools. Node gives its children socket pairs, and a socket cannot be opened by path, so that
  * `echo text > /dev/stderr` would fail in every script; a FIFO is a pipe, and one can be made without an addon.
- * One pair is always ready, because a process (`mkfifo`, of any image with coreutils) has to be started to make it.
+ * Some pairs are always ready, because a process (`mkfifo`, of any image with coreutils) has to be started to make them.
  */
 export class FifoSupply implements AsyncDisposable {
   readonly #folder: string;
-  #next: Promise<[Fifo, Fifo]> | null = null;
+  readonly #ready: [Fifo, Fifo][] = [];
+  #making: Promise<void> | null = null;
+  #closed = false;
 
   /** `folder` holds the FIFOs for the moment between their making and their opening. */
   constructor(options: { folder: string }) {
     this.#folder = options.folder;
   }
 
-  /** Makes a pair in advance. */
+  /** Makes pairs in advance when none is left. Call it when nothing waits: to start a process holds this one up for some ms. */
   prepare(): void {
-    this.#next ??= this.#make();
-    // Whoever takes it meets the error.
-    this.#next.catch(() => undefined);
+    if (this.#ready.length > 0 || this.#making !== null || this.#closed) return;
+    this.#making = this.#make().finally(() => {
+      this.#making = null;
+    });
+    // Whoever waits for a pair meets the error.
+    this.#making.catch(() => undefined);
   }
 
   /** A pair that belongs to the caller, who closes its four ends. Rejects when `mkfifo` is missing or cannot be started. */
   async take(): Promise<[Fifo, Fifo]> {
-    const ready = this.#next ?? this.#make();
-    this.#next = null;
-    try {
-      return await ready;
-    } finally {
+    while (true) {
+      const pair = this.#ready.pop();
+      if (pair !== undefined) return pair;
+      assert(!this.#closed, "No tool is started after the disposal.");
       this.prepare();
+      await this.#making;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const left = await this.#next?.catch(() => []);
-    this.#next = null;
-    for (const fifo of left ?? []) closeFifo(fifo);
+    this.#closed = true;
+    await this.#making?.catch(() => undefined);
+    for (const fifo of this.#ready.splice(0).flat()) closeFifo(fifo);
   }
 
-  async #make(): Promise<[Fifo, Fifo]> {
+  async #make(): Promise<void> {
     const name = join(this.#folder, `.sealwork-${randomBytes(8).toString("hex")}`);
-    const paths = [`${name}.out`, `${name}.err`] as const;
-    await run("mkfifo", ["-m", "600", ...paths]);
-    const first = open(paths[0]);
+    const pairs = Array.from(
+      { length: PAIRS_MADE },
+      (_, pair) => [`${name}-${pair}.out`, `${name}-${pair}.err`] as const,
+    );
+    await run("mkfifo", ["-m", "600", ...pairs.flat()]);
     try {
-      return [first, open(paths[1])];
+      for (const pair of pairs) this.#ready.push(openPair(pair));
     } catch (error) {
-      closeFifo(first);
+      for (const path of pairs.flat()) rmSync(path, { force: true });
       throw error;
     }
+  }
+}
+
+function openPair([out, err]: readonly [string, string]): [Fifo, Fifo] {
+  const first = open(out);
+  try {
+    return [first, open(err)];
+  } catch (error) {
+    closeFifo(first);
+    throw error;
   }
 }
 

@@ -61,7 +61,8 @@ export class ToolProcesses implements AsyncDisposable {
     this.#reaper_path = options.reaper_path;
     this.#oomKills = options.oomKills;
     this.#fifos = new FifoSupply({ folder: options.folder });
-    this.#fifos.prepare();
+    // Not now: whoever starts has more urgent things to do first.
+    setImmediate(() => this.#fifos.prepare());
   }
 
   /**
@@ -70,14 +71,17 @@ export class ToolProcesses implements AsyncDisposable {
    */
   async run(tool: ToolRun): Promise<ToolResult> {
     const begun = performance.now();
-    const kills_before = await this.#oomKills();
+    // Read while the tool starts: nothing of it can have been killed that early.
+    const counting = this.#oomKills();
     const started = await this.#start(tool);
     if (typeof started === "string") {
       const message = started.includes("EAGAIN") ? `${started} ${PIDS_HINT}` : started;
       const duration_ms = performance.now() - begun;
       return { cause: "not_started", exit_code: null, signal: null, message, duration_ms };
     }
+    const kills_before = await counting;
     const end = await untilEnded(started.reaper, tool.signal);
+    this.#fifos.prepare();
     const duration_ms = performance.now() - begun;
     for (const pipe of started.pipes) await pipe.finish();
     const result = resultOf(end, tool);
