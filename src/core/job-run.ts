@@ -87,7 +87,7 @@ export class JobRun {
           await this.#dependencies.clock.sleep(PACK_RETRY_MS, shutdown);
         }
       }
-      if (!shutdown.aborted) await this.#cleanUp(shutdown);
+      if (!shutdown.aborted) await this.#sandbox?.remove({ keep_volume: false }, shutdown);
     } catch (error) {
       if (!shutdown.aborted) this.#log("error", "What was left of the job could not be removed.", error);
     }
@@ -136,11 +136,7 @@ export class JobRun {
     await this.#job.apply({ change: { image }, events: [] });
     const link = await sandbox.start(
       { job_id, volume, image: image.reference, limits, runtime: config.runtime },
-      () =>
-        this.#job.apply({
-          change: {},
-          events: [{ type: "sandbox.started", data: { sandbox_id: sandbox.id, image_digest: image.digest } }],
-        }),
+      () => this.#placed(sandbox, image.digest),
       stop,
     );
     await this.#linked(sandbox, link, false);
@@ -153,6 +149,15 @@ export class JobRun {
     } else if (link.hello.job_id !== job_id || link.hello.secret !== link_secret)
       throw new AppError({ code: "protocol_violated", message: "The runner answered for another job." });
     await this.#job.apply(toWorking(this.#job.state, this.#now()));
+  }
+
+  /** Said once, also when an orchestrator before this one placed the same sandbox and said so. */
+  async #placed(sandbox: Sandbox, image_digest: string): Promise<void> {
+    const filter = { after: 0, limit: 1, types: ["sandbox.started"] as const };
+    const said = await this.#dependencies.store.readEvents(this.#job.record.job_id, filter);
+    if (said.length > 0) return;
+    const data = { sandbox_id: sandbox.id, image_digest };
+    await this.#job.apply({ change: {}, events: [{ type: "sandbox.started", data }] });
   }
 
   /** Takes the runner's events in until something ends the job. */
@@ -341,10 +346,6 @@ export class JobRun {
     );
     await this.#linked(sandbox, link, false);
     return link;
-  }
-
-  async #cleanUp(shutdown: AbortSignal): Promise<void> {
-    await this.#sandbox?.remove({ keep_volume: false }, shutdown);
   }
 
   async #linked(sandbox: Sandbox, link: SandboxLink, relinked: boolean): Promise<void> {
