@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -182,4 +182,26 @@ test("serve without sign-in beyond loopback is refused before anything listens",
   const refused = await sealwork(["serve", "--host", "0.0.0.0", "--port", "0", "--no-auth"]);
   assert.equal(refused.code, 2, refused.stderr);
   assert.match(refused.stderr, /^error: .*(loopback|token)/m);
+});
+
+test("an engine that cannot be used, or a configuration that is not valid, is told with what to do, and doctor names it", async (t) => {
+  const { folder, sealwork } = await home(t);
+  const engine = { DOCKER_HOST: `unix://${folder}/none.sock` };
+  const refused = await sealwork(["run", script("true")], engine);
+  assert.deepEqual([refused.code, refused.stdout], [5, ""]);
+  assert.match(refused.stderr, /error: The engine at DOCKER_HOST .*none\.sock.*\n→ .*unset DOCKER_HOST/);
+  const without_engine = await sealwork(["doctor"], engine);
+  assert.equal(without_engine.code, 5);
+  assert.match(without_engine.stdout, /^✗ engine +.*none\.sock.*\n +→ /m);
+
+  await writeFile(join(folder, "config.json"), '{"concurency": 3}');
+  const config = { SEALWORK_CONFIG: join(folder, "config.json") };
+  const broken = await sealwork(["run", script("true")], config);
+  assert.equal(broken.code, 1);
+  assert.match(broken.stderr, /error: .*config\.json is not valid: Unrecognized key: "concurency"\n→ /);
+  const doctor = await sealwork(["doctor"], config);
+  assert.equal(doctor.code, 5);
+  assert.match(doctor.stdout, /^✗ configuration +.*concurency/m);
+  assert.match(doctor.stdout, /^✓ engine /m);
+  assert.equal((await sealwork(["--help"], config)).code, 0);
 });

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
 import { Config, PROVIDER_VARIABLES } from "../contract/config.ts";
+import { readSettings } from "./settings.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const page = readFileSync(join(ROOT, "docs/configuration.md"), "utf8");
@@ -66,4 +69,26 @@ test("docs/configuration.md lists each environment variable that is read, and no
     if (!new RegExp(`^${name}=`, "m").test(launcher)) read.add(name);
   const listed = rows("Environment variables").map(([name]) => name);
   assert.deepEqual(listed.toSorted(), [...read].sort());
+});
+
+test("a configuration is read when it is needed, and what is wrong in it is named", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "sealwork-config-"));
+  const file = join(folder.path, "config.json");
+  const settings = () =>
+    readSettings({ HOME: folder.path, SEALWORK_CONFIG: file, XDG_STATE_HOME: "relative" });
+  assert.equal(settings().data, join(folder.path, ".local/state/sealwork"));
+  for (const [text, what] of [
+    ["{", /JSON/],
+    ['{"concurency": 3}', /is not valid: Unrecognized key: "concurency"/],
+    ['{"queue_max": 0}', /is not valid: queue_max: /],
+    ['{"default_template": "ruby"}', /default_template names ruby, which is no template/],
+  ] as const) {
+    writeFileSync(file, text);
+    const read = settings();
+    assert.throws(() => read.config, { code: "invalid_config", message: what });
+  }
+  writeFileSync(file, '{"concurrency": 3}');
+  assert.equal(settings().config.concurrency, 3);
+  assert.throws(() => readSettings({ HOME: folder.path, SEALWORK_CONFIG: `${file}.none` }).config, /ENOENT/);
+  assert.equal(readSettings({ HOME: folder.path }).config.concurrency, null);
 });

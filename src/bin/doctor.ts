@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Check } from "../contract/api.ts";
 import { Holder } from "../contract/api.ts";
+import { Config } from "../contract/config.ts";
 import { AppError } from "../contract/errors.ts";
 import { checkEngine } from "../drivers/docker-doctor.ts";
 import { findEngine } from "../drivers/docker-engine.ts";
@@ -20,17 +21,36 @@ const GIT_TIMEOUT_MS = 5_000;
 
 /** What works on this machine and how to mend what does not: each line stands for itself, and none needs a server. */
 export async function doctor(settings: Settings, signal: AbortSignal): Promise<Check[]> {
-  const checks: Check[] = [
+  return [
     { name: "node", state: "ok", message: process.version, hint: null },
-    { name: "configuration", state: "ok", message: settings.config_file, hint: null },
-  ];
-  checks.push(
+    configuration(settings),
     await stateFolder(settings),
     server(settings),
     await git(),
     ...(await engine(settings, signal)),
-  );
-  return checks;
+  ];
+}
+
+function configuration(settings: Settings): Check {
+  const name = "configuration";
+  const { config_file } = settings;
+  try {
+    void settings.config;
+    const message = existsSync(config_file) ? config_file : `the defaults; there is no ${config_file}`;
+    return { name, state: "ok", message, hint: null };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return { name, state: "failed", message: error.message, hint: error.hint ?? null };
+  }
+}
+
+/** What is checked when the configuration cannot be read: the line about it says so already. */
+function validOrDefault(settings: Settings): Config {
+  try {
+    return settings.config;
+  } catch {
+    return Config.parse({});
+  }
 }
 
 async function stateFolder({ data }: Settings): Promise<Check> {
@@ -93,14 +113,14 @@ async function git(): Promise<Check> {
 async function engine(settings: Settings, signal: AbortSignal): Promise<Check[]> {
   try {
     const found = await findEngine(engineOptions(settings), signal);
-    const name = settings.config.default_template;
-    const template = settings.config.templates[name];
+    const config = validOrDefault(settings);
+    const template = config.templates[config.default_template];
     const image =
       template === undefined ? null : `${template.image}${template.build === null ? "" : ":latest"}`;
     const there = image !== null && (await inspectImage(found.docker, image, signal)) !== null;
     return [
       { name: "engine", state: "ok", message: `${found.version} at ${found.found_at}`, hint: null },
-      ...(await checkEngine(found.docker, settings.config.runtime)),
+      ...(await checkEngine(found.docker, config.runtime)),
       there
         ? { name: "image", state: "ok", message: `${image} is there`, hint: null }
         : {

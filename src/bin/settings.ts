@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import { Config, PROVIDER_VARIABLES } from "../contract/config.ts";
 import { AppError } from "../contract/errors.ts";
 
@@ -19,26 +19,34 @@ export type Settings = {
   cache: string;
   /** The checkout or installation that this program runs from. */
   installation: string;
-  config: Config;
+  /** Read at first use, so that a broken file stops only what needs it. Throws AppError `invalid_config`. */
+  readonly config: Config;
   config_file: string;
 };
 
 /**
  * Reads the environment: SEALWORK_DATA (default: sealwork below XDG_STATE_HOME), SEALWORK_CONFIG (default: sealwork/config.json below
- * XDG_CONFIG_HOME), XDG_CACHE_HOME. Folders as in the XDG Base Directory Specification 0.8. Throws AppError `invalid_config`.
+ * XDG_CONFIG_HOME), XDG_CACHE_HOME. Folders as in the XDG Base Directory Specification 0.8, which has relative ones ignored.
  */
 export function readSettings(environment: Environment): Settings {
   const home = environment.HOME || homedir();
-  const base = (variable: string, fallback: string) => environment[variable] || join(home, fallback);
+  const base = (variable: string, fallback: string) => {
+    const given = environment[variable] ?? "";
+    return isAbsolute(given) ? given : join(home, fallback);
+  };
   const config_file =
     environment.SEALWORK_CONFIG || join(base("XDG_CONFIG_HOME", ".config"), "sealwork", "config.json");
+  let config: Config | null = null;
   return {
     environment,
     data: resolve(environment.SEALWORK_DATA || join(base("XDG_STATE_HOME", ".local/state"), "sealwork")),
     cache: join(base("XDG_CACHE_HOME", ".cache"), "sealwork"),
     installation: resolve(import.meta.dirname, "../.."),
     config_file,
-    config: readConfig(config_file, environment.SEALWORK_CONFIG !== undefined),
+    get config() {
+      config ??= readConfig(config_file, Boolean(environment.SEALWORK_CONFIG));
+      return config;
+    },
   };
 }
 
@@ -60,7 +68,8 @@ function readConfig(file: string, required: boolean): Config {
   const parsed = Config.safeParse(json);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw invalidConfig(file, `${issue?.path.join(".")}: ${issue?.message}`, parsed.error);
+    const at = issue?.path.join(".") ?? "";
+    throw invalidConfig(file, `${at === "" ? "" : `${at}: `}${issue?.message}`, parsed.error);
   }
   const { templates, default_template } = parsed.data;
   if (templates[default_template] === undefined)

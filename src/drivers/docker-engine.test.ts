@@ -55,6 +55,13 @@ test("a DOCKER_HOST that does not answer is an error, and no other engine is tak
   );
 });
 
+test("a DOCKER_HOST over TCP that does not answer is not spoken of as a socket that is there", async () => {
+  await assert.rejects(
+    findEngine({ environment: { DOCKER_HOST: "tcp://127.0.0.1:1" }, home: "/nonexistent" }, signal()),
+    { code: "engine_unreachable", message: /ECONNREFUSED.*an engine of this machine, by its unix socket/ },
+  );
+});
+
 test("an engine on another machine, reached by ssh, is refused", async () => {
   await assert.rejects(
     findEngine({ environment: { DOCKER_HOST: "ssh://elsewhere" }, home: "/nonexistent" }, signal()),

@@ -131,7 +131,7 @@ async function tryEngine(
     return { docker, found_at, id: String(info.ID ?? address), version: version.Version };
   } catch (error) {
     signal.throwIfAborted();
-    return whyNot(error, timeout.aborted);
+    return whyNot(error, timeout.aborted, address);
   } finally {
     either.removeEventListener("abort", abort);
   }
@@ -153,12 +153,14 @@ function connect(address: string): Docker {
   });
 }
 
-function whyNot(error: unknown, timed_out: boolean): string {
+function whyNot(error: unknown, timed_out: boolean, address: string): string {
   if (timed_out) return `it did not answer within ${ANSWER_MS / 1000} s; restart it`;
   const code = error instanceof Error && "code" in error ? error.code : null;
   if (code === "EACCES") {
     return 'permission denied; add yourself to its group: sudo usermod -aG docker "$USER", then sign in again';
   }
+  if (!address.startsWith("unix://"))
+    return `${error instanceof Error ? error.message : String(error)}; Sealwork needs an engine of this machine, by its unix socket`;
   if (code === "ECONNREFUSED")
     return "the socket is there, but no engine listens; start it: sudo systemctl start docker";
   if (code === "ENOENT") return "there is no such socket";
