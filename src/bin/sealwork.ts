@@ -1,9 +1,13 @@
-import { enableCompileCache } from "node:module";
-import { join } from "node:path";
-import { cacheFolder } from "./cache-folder.ts";
+import { reportError } from "../cli/error-report.ts";
+import { createIo } from "../cli/io.ts";
+import { runProgram } from "../cli/program.ts";
+import { createLocalServer } from "./local-server.ts";
+import { readSettings } from "./settings.ts";
 
-// Kept before all else is loaded: with it a start takes two thirds of the time, and Node does not load its compiler of TypeScript, which
-// takes 20 MB. Where the folder cannot be written everything works without it.
-enableCompileCache(join(cacheFolder(process.env), "compiled"));
-const { main } = await import("./main.ts");
-await main();
+const io = createIo(process);
+try {
+  const local = createLocalServer(readSettings(process.env));
+  await runProgram(process.argv.slice(2), io, local);
+} catch (error) {
+  process.exitCode = reportError({ io, json: process.argv.includes("--json") }, error);
+}
