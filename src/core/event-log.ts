@@ -60,7 +60,9 @@ export class EventLog {
     let after = filter.after;
     while (!signal.aborted) {
       using woken = this.#wait(job_id);
-      const alive = (await this.#store.getJob(job_id))?.state.phase !== "ended";
+      const job = await this.#store.getJob(job_id);
+      // A job that retention removed meanwhile says nothing any more.
+      const alive = job !== null && job.state.phase !== "ended";
       const events = await this.#store.readEvents(job_id, {
         after,
         limit: BATCH,

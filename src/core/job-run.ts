@@ -5,11 +5,12 @@ import type { Dependencies } from "./dependencies.ts";
 import type { SandboxStatus } from "./driver.ts";
 import { EndingOnce, endingOfSandbox, endingOfStart } from "./ending.ts";
 import type { EventLog } from "./event-log.ts";
+import { watchClocks } from "./job-clocks.ts";
 import { cancelled, type Ending, failed, toEnded, toPacking, toStarting, toWorking } from "./lifecycle.ts";
 import type { SandboxLink } from "./link.ts";
 import { type Packed, packJob } from "./packing.ts";
 import { Pump } from "./pump.ts";
-import { Sandbox } from "./sandbox.ts";
+import { patiently, Sandbox } from "./sandbox.ts";
 import type { JobRecord } from "./store.ts";
 
 /** A link that is gone gets this long to come back before the engine is asked, each time. */
@@ -23,8 +24,6 @@ const QUIESCE_MS = 15_000;
 const PACK_ATTEMPTS = 3;
 /** When the ZIP cannot be written (this machine's disk is full, say), the job stays in packing and tries again. */
 const PACK_RETRY_MS = 30_000;
-/** Timers of the platform end at 2^31 ms, and clocks may be set; so a long wait is made of pieces. */
-const CLOCK_STEP_MS = 60_000;
 const IMAGE_LINES_MAX = 2_000;
 
 /** One job on its way from the queue to its ZIP. Can be taken up again in any phase, after a restart. */
@@ -36,12 +35,15 @@ export class JobRun {
   #sandbox: Sandbox | null = null;
   /** The start is on its way to the runner, which may work before its answer is here. */
   #delivered = false;
+  /** It was at work already when this orchestrator took it up. */
+  readonly #resumed: boolean;
 
   constructor(record: JobRecord, dependencies: Dependencies, events: EventLog) {
     this.#dependencies = dependencies;
     this.#job = new CurrentJob(record, events);
     this.#pump = new Pump(this.#job, this.#ending, dependencies);
     const { state } = record;
+    this.#resumed = state.phase === "working";
     if (state.sandbox_id !== null) this.#sandbox = new Sandbox(state.sandbox_id, dependencies);
     if (state.ending !== null) this.#ending.set(state.ending);
     else if (state.cancel_requested) this.#ending.set(cancelled());
@@ -107,7 +109,7 @@ export class JobRun {
   }
 
   async #start(stop: AbortSignal): Promise<void> {
-    const { names, images, artifacts, config } = this.#dependencies;
+    const { names, images, artifacts, config, clock } = this.#dependencies;
     const { request, limits, job_id } = this.#job.record;
     if (this.#job.state.phase === "queued") {
       const sandbox_id = names.sandbox_id();
@@ -128,11 +130,8 @@ export class JobRun {
         message: `There is no template ${request.template} any more.`,
       });
 
-    const image = await images.ensure(
-      { name: request.template, image: template.image, build: template.build },
-      this.#imageProgress(),
-      stop,
-    );
+    const wanted = { name: request.template, image: template.image, build: template.build };
+    const image = await patiently(clock, () => images.ensure(wanted, this.#imageProgress(), stop), stop);
     await this.#job.apply({ change: { image }, events: [] });
     const link = await sandbox.start(
       { job_id, volume, image: image.reference, limits, runtime: config.runtime },
@@ -162,7 +161,10 @@ export class JobRun {
 
   /** Takes the runner's events in until something ends the job. */
   async #work(stop: AbortSignal): Promise<void> {
-    const clocks = this.#watchClocks(stop);
+    const { clock } = this.#dependencies;
+    const clocks = watchClocks(this.#job.record, this.#pump, { clock, resumed: this.#resumed }, stop).then(
+      (struck) => struck !== null && this.#ending.set(struck),
+    );
     try {
       while (!stop.aborted) {
         const link = await this.#connected(stop);
@@ -219,27 +221,6 @@ export class JobRun {
     if (sandbox.gone.aborted) return endingOfSandbox(sandbox.status);
     if (waited_ms < UNLINKED_MS) return null;
     return failed("sandbox_died", "The sandbox runs, but its runner does not answer any more.");
-  }
-
-  /** The wall clock of the job and the idle clock: whichever strikes first ends the job. */
-  async #watchClocks(stop: AbortSignal): Promise<void> {
-    const { clock } = this.#dependencies;
-    const { limits, state } = this.#job.record;
-    const wall = Date.parse(state.started_at ?? this.#now()) + limits.timeout_s * 1000;
-    this.#pump.touch();
-    while (!stop.aborted) {
-      const now = Date.parse(this.#now());
-      const idle = this.#pump.active_at + limits.idle_timeout_s * 1000;
-      if (now >= wall) {
-        this.#ending.set(failed("timed_out", `The job reached its clock limit of ${limits.timeout_s} s.`));
-        return;
-      }
-      if (now >= idle) {
-        this.#ending.set(failed("idle_timed_out", `Nothing happened for ${limits.idle_timeout_s} s.`));
-        return;
-      }
-      await clock.sleep(Math.min(wall - now, idle - now, CLOCK_STEP_MS), stop).catch(() => undefined);
-    }
   }
 
   async #pack(shutdown: AbortSignal): Promise<void> {

@@ -18,8 +18,8 @@ export interface LinkListener {
   connect(id: SandboxId, secret: string | null, signal: AbortSignal): Promise<SandboxLink>;
   /** Closes the sockets and connections of a sandbox and removes its folder; resolves when that is already gone. */
   close(id: SandboxId): Promise<void>;
-  /** Removes the folders of sandboxes that are not among these: what an earlier orchestrator left behind. */
-  prune(keep: ReadonlySet<SandboxId>): Promise<void>;
+  /** Sandboxes that have a folder, those that an earlier orchestrator left behind included. */
+  list(): Promise<SandboxId[]>;
   /** Closes all connections and listeners; the folders stay, since sandboxes go on and find the next orchestrator there. */
   [Symbol.asyncDispose](): Promise<void>;
 }

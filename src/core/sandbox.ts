@@ -1,4 +1,5 @@
 import { AppError } from "../contract/errors.ts";
+import type { Clock } from "./clock.ts";
 import { withDeadline } from "./deadline.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { SandboxId, SandboxSpec, SandboxStatus } from "./driver.ts";
@@ -53,7 +54,7 @@ export class Sandbox {
   ) {
     const { driver, links, clock, config } = this.#needs;
     const { folder } = await links.open(this.id);
-    await this.patiently(
+    await this.#bounded(
       (signal) => driver.create({ ...spec, id: this.id, link_folder: folder }, signal),
       outer,
     );
@@ -81,7 +82,7 @@ export class Sandbox {
 
   /** Ends it and closes its link; resolves when it is already gone. Waits for an engine that is away, within bounds. */
   async remove(options: { keep_volume: boolean }, signal: AbortSignal): Promise<void> {
-    await this.patiently((inner) => this.#needs.driver.destroy(this.id, options, inner), signal);
+    await this.#bounded((inner) => this.#needs.driver.destroy(this.id, options, inner), signal);
     await this.disconnect();
     await this.#needs.links.close(this.id);
   }
@@ -91,19 +92,26 @@ export class Sandbox {
     this.#link = null;
   }
 
-  /** Repeats a call to the engine while that does not answer. */
-  async patiently<T>(call: (signal: AbortSignal) => Promise<T>, outer: AbortSignal): Promise<T> {
+  /** As `patiently`; an engine that takes a call and never answers it is given up too. */
+  async #bounded(call: (signal: AbortSignal) => Promise<void>, outer: AbortSignal): Promise<void> {
     const { clock } = this.#needs;
     const limit = { what: "Waiting for the container engine", ms: ENGINE_PATIENCE_MS };
-    return withDeadline(clock, limit, outer, async (signal) => {
-      while (true) {
-        try {
-          return await call(signal);
-        } catch (error) {
-          if (!(error instanceof AppError) || error.code !== "engine_unreachable") throw error;
-        }
-        await clock.sleep(ENGINE_RETRY_MS, signal);
-      }
-    });
+    await withDeadline(clock, limit, outer, (signal) => patiently(clock, () => call(signal), signal));
+  }
+}
+
+/** Repeats a call to the engine while that does not answer, until it has been away for ENGINE_PATIENCE_MS. */
+export async function patiently<T>(clock: Clock, call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  let away_since: number | null = null;
+  while (true) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== "engine_unreachable") throw error;
+      const now = Date.parse(clock.now());
+      away_since ??= now;
+      if (now - away_since >= ENGINE_PATIENCE_MS) throw error;
+    }
+    await clock.sleep(ENGINE_RETRY_MS, signal);
   }
 }

@@ -51,7 +51,8 @@ export async function sweep(
   signal: AbortSignal,
 ): Promise<void> {
   const statuses = await driver.list(signal);
-  // Read after the list: a job's sandbox is stored before it is made, so none that is new can look like a leftover.
+  const folders = await links.list();
+  // Read after the lists: a job's sandbox is stored before it is made, so none that is new can look like a leftover.
   const unended = await store.unendedJobs();
   const { sandboxes, volumes } = leftovers(unended, statuses);
   for (const { id, keep_volume } of sandboxes) {
@@ -59,7 +60,8 @@ export async function sweep(
     await driver.destroy(id, { keep_volume }, signal);
   }
   for (const volume of volumes) await driver.destroyVolume(volume, signal);
-  await links.prune(new Set(unended.flatMap(({ state }) => state.sandbox_id ?? [])));
+  const known = new Set(unended.map(({ state }) => state.sandbox_id));
+  for (const id of folders) if (!known.has(id)) await links.close(id);
 }
 
 /** Sweeps and removes what is too old, again and again until the signal aborts. */

@@ -17,7 +17,9 @@ import { Outbox } from "../runner/outbox.ts";
 import { openSqliteStore } from "../stores/sqlite.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { SandboxDriver, SandboxSpec, SandboxStatus } from "./driver.ts";
+import type { ImageSource } from "./images.ts";
 import { Orchestrator } from "./orchestrator.ts";
+import type { Store } from "./store.ts";
 
 /** What the runner of a test does when it is started; its sandbox lives in this process. */
 export type Work = (runner: InnerRunner, start: Start) => Promise<void>;
@@ -29,8 +31,10 @@ export class World implements AsyncDisposable {
   readonly logged: string[] = [];
   config = Config.parse({ start_timeout_s: 5 });
   concurrency = 2;
+  images: ImageSource = { ensure: async () => ({ reference: "image", digest: "sha256:0" }) };
   #open: AsyncDisposableStack | null = null;
   #orchestrator: Orchestrator | null = null;
+  #store: Store | null = null;
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -47,11 +51,17 @@ export class World implements AsyncDisposable {
     return this.#orchestrator;
   }
 
+  get store(): Store {
+    if (this.#store === null) throw new Error("the orchestrator is not started");
+    return this.#store;
+  }
+
   async start(): Promise<Orchestrator> {
     const log: Dependencies["log"] = (level, message, detail) =>
       this.logged.push(`${level} ${message} ${JSON.stringify(detail)}`);
     const stack = new AsyncDisposableStack();
     const store = stack.use(await openSqliteStore({ file: join(this.folder, "test.db") }));
+    this.#store = store;
     const links = stack.use(openLinkListener({ folder: join(this.folder, "l"), log }));
     this.#orchestrator = stack.use(
       await Orchestrator.start({
@@ -60,7 +70,7 @@ export class World implements AsyncDisposable {
         owner: "test",
         store,
         driver: this.engine,
-        images: { ensure: async () => ({ reference: "image", digest: "sha256:0" }) },
+        images: this.images,
         links,
         artifacts: await openFolderArtifacts({ folder: join(this.folder, "jobs") }),
         clock: {
@@ -84,6 +94,7 @@ export class World implements AsyncDisposable {
     await this.#open?.disposeAsync();
     this.#open = null;
     this.#orchestrator = null;
+    this.#store = null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -73,9 +73,8 @@ export function openLinkListener(options: {
 
     close,
 
-    async prune(keep) {
-      for (const id of sandboxes.keys()) if (!keep.has(id)) await close(id);
-      for (const id of await namesIn(options.folder)) if (ID.test(id) && !keep.has(id)) await close(id);
+    async list() {
+      return (await namesIn(options.folder)).filter((name) => ID.test(name));
     },
 
     async [Symbol.asyncDispose]() {
