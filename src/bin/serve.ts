@@ -20,6 +20,7 @@ import type { Ready } from "./set-up.ts";
 import {
   DEFAULT_PORT,
   providersOf,
+  readOrMakeFingerprintSecret,
   readOrMakeInstallationId,
   readOrMakeToken,
   type Settings,
@@ -83,6 +84,7 @@ export async function serve(
   const app = await createServer({
     orchestrator,
     token,
+    fingerprint_secret: readOrMakeFingerprintSecret(data),
     log,
     requests_per_second: config.requests_per_second,
     version: VERSION,

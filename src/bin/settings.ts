@@ -105,6 +105,11 @@ export function readToken(data: string): string | null {
   }
 }
 
+/** The key of the fingerprints that tell whether a request was sent before: what they are made of has a job's env in it. */
+export function readOrMakeFingerprintSecret(data: string): string {
+  return readOrMake(join(data, "fingerprint-secret"), () => randomBytes(32).toString("base64url"));
+}
+
 /** What tells this installation's containers and volumes from those of others on the same engine. */
 export function readOrMakeInstallationId(data: string): string {
   return readOrMake(join(data, "installation-id"), () => randomBytes(8).toString("hex"));

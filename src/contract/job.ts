@@ -6,6 +6,8 @@ const GiB = 1024 * MiB;
 
 /** Bounds of a request that hold everywhere; what a machine has may be less. */
 export const PROMPT_MAX_CHARS = 500_000;
+/** What lists of jobs show of a prompt; a page of whole ones could be hundreds of megabytes. */
+export const PROMPT_LISTED_MAX_CHARS = 2_000;
 export const ENV_MAX_ENTRIES = 256;
 export const ENV_MAX_CHARS = 64 * 1024;
 export const LABELS_MAX_ENTRIES = 64;

@@ -68,7 +68,10 @@ export interface Store {
   getJob(job_id: string): Promise<JobRecord | null>;
   /** True when the job was there once and retention removed it. */
   wasRemoved(job_id: string): Promise<boolean>;
-  /** Newest first. The cursor is opaque; null at the end. Throws AppError `invalid_request` for a cursor that is not ours. */
+  /**
+   * Newest first, with the first PROMPT_LISTED_MAX_CHARS of each prompt and without env, so that a page stays small. The cursor is opaque;
+   * null at the end. Throws AppError `invalid_request` for a cursor that is not ours.
+   */
   listJobs(
     filter: JobsFilter,
     limit: number,

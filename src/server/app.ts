@@ -40,6 +40,8 @@ export type ServerOptions = {
   orchestrator: Served;
   /** Null serves without sign-in, which `listen` allows on loopback only. */
   token: string | null;
+  /** With it the fingerprints of Idempotency-Keys are made; another one forgets the keys that were used. */
+  fingerprint_secret: string;
   log: Log;
   /** Per client address. */
   requests_per_second: number;
@@ -68,6 +70,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   const context: RouteContext = {
     orchestrator: options.orchestrator,
     version,
+    fingerprint_secret: options.fingerprint_secret,
     log: options.log,
     requests,
     slots: new StreamSlots(options.streams_max ?? STREAMS_OPEN_MAX),

@@ -67,6 +67,7 @@ test("listening beyond loopback without a token is refused", async () => {
     orchestrator: new FakeOrchestrator(),
     token: null,
     log: () => {},
+    fingerprint_secret: "a secret of this test",
     requests_per_second: 200,
   });
   for (const host of ["0.0.0.0", "::", "192.0.2.1", "example.org"])
@@ -80,6 +81,7 @@ test("a port that is taken is said with its number", async () => {
     orchestrator: new FakeOrchestrator(),
     token: null,
     log: () => {},
+    fingerprint_secret: "a secret of this test",
     requests_per_second: 200,
   });
   await assert.rejects(listen(app, { host: "127.0.0.1", port: server.port, token: null }), (error) => {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHmac } from "node:crypto";
 import { IDEMPOTENCY_KEY_MAX_CHARS } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
 import type { JobRequest } from "../contract/job.ts";
@@ -6,12 +6,13 @@ import type { JobRequest } from "../contract/job.ts";
 /**
  * What an `Idempotency-Key` stands for. The fingerprint is over the job with its defaults filled in, whatever the order of its fields, and
  * whether files came along; not over the files, whose bytes are still on their way when it is needed.
+ * It is keyed, so that who sees it alone cannot try out what `env` may be.
  * Throws AppError `invalid_request` for a key that is empty, too long or not printable.
  */
 export function idempotencyOf(
   header: string | string[] | undefined,
   request: JobRequest,
-  multipart: boolean,
+  { multipart, secret }: { multipart: boolean; secret: string },
 ): { key: string; fingerprint: string } | null {
   if (header === undefined) return null;
   if (
@@ -27,7 +28,7 @@ export function idempotencyOf(
     });
   }
   const text = JSON.stringify([multipart, sorted(request)]);
-  return { key: header, fingerprint: createHash("sha256").update(text).digest("hex") };
+  return { key: header, fingerprint: createHmac("sha256", secret).update(text).digest("hex") };
 }
 
 function sorted(value: unknown): unknown {

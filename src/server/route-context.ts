@@ -22,6 +22,7 @@ export type Served = Omit<Orchestrator, typeof Symbol.asyncDispose>;
 export type RouteContext = {
   orchestrator: Served;
   version: string;
+  fingerprint_secret: string;
   log: Log;
   requests: OpenRequests;
   slots: StreamSlots;

@@ -13,6 +13,7 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
   const app = await createServer({
     orchestrator,
     token,
+    fingerprint_secret: "a secret of this test",
     requests_per_second: 100_000,
     log: (level, message, detail) => logged.push(JSON.stringify({ level, message, ...detail })),
     ...options,

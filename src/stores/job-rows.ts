@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Selectable } from "kysely";
-import { NO_USAGE } from "../contract/job.ts";
+import { NO_USAGE, PROMPT_LISTED_MAX_CHARS } from "../contract/job.ts";
 import type { JobRecord, JobState } from "../core/store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -71,13 +71,17 @@ export function stateColumns(state: JobState) {
 }
 
 export function requestColumns(job: JobRecord) {
-  const details: Details = {
-    request: job.request,
-    limits: job.limits,
-    retry_of: job.retry_of,
-    has_upload: job.has_upload,
-  };
-  return { details: JSON.stringify(details), prompt_search: foldCase(job.request.prompt) };
+  return { details: JSON.stringify(detailsOf(job)), prompt_search: foldCase(job.request.prompt) };
+}
+
+/** The same for lists: the prompt cut short, between two characters, and no env. */
+export function listedColumns(job: JobRecord) {
+  const prompt = job.request.prompt.slice(0, PROMPT_LISTED_MAX_CHARS).replace(/[\ud800-\udbff]$/, "");
+  return { details: JSON.stringify({ ...detailsOf(job), request: { ...job.request, prompt, env: {} } }) };
+}
+
+function detailsOf({ request, limits, retry_of, has_upload }: JobRecord): Details {
+  return { request, limits, retry_of, has_upload };
 }
 
 /** Done here because SQLite ignores case for ASCII only and PostgreSQL by locale. Upper case has no forms that depend on the place in a word. */

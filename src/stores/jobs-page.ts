@@ -4,7 +4,9 @@ import type { JobRecord, JobsFilter } from "../core/store.ts";
 import { foldCase, JOB_COLUMNS, toJob } from "./job-rows.ts";
 import type { Tables } from "./tables.ts";
 
-/** One page of the list of jobs, newest first. Ids break the tie of jobs from the same millisecond, so no job is shown twice or never. */
+const LISTED_COLUMNS = JOB_COLUMNS.filter((column) => column !== "requests.details");
+
+/** One page of the list of jobs, newest first, with prompts cut short and without env. Ids break the tie of jobs from the same millisecond, so no job is shown twice or never. */
 export async function readJobsPage(
   db: Kysely<Tables>,
   filter: JobsFilter,
@@ -15,7 +17,9 @@ export async function readJobsPage(
   let query = db
     .selectFrom("jobs")
     .innerJoin("requests", "requests.job_id", "jobs.job_id")
-    .select(JOB_COLUMNS)
+    .leftJoin("listed_requests", "listed_requests.job_id", "jobs.job_id")
+    .select(LISTED_COLUMNS)
+    .select(({ fn }) => fn.coalesce("listed_requests.details", "requests.details").as("details"))
     .orderBy("jobs.scheduled_at", "desc")
     .orderBy("jobs.job_id", "desc")
     .limit(limit + 1);

@@ -11,7 +11,7 @@ import {
   readEventsOfJob,
   withoutStored,
 } from "./event-rows.ts";
-import { JOB_COLUMNS, requestColumns, stateColumns, toJob, toState } from "./job-rows.ts";
+import { JOB_COLUMNS, listedColumns, requestColumns, stateColumns, toJob, toState } from "./job-rows.ts";
 import { readJobsPage } from "./jobs-page.ts";
 import type { Tables } from "./tables.ts";
 
@@ -51,6 +51,10 @@ export class KyselyStore implements Store {
       await trx
         .insertInto("requests")
         .values({ job_id, ...requestColumns(job) })
+        .execute();
+      await trx
+        .insertInto("listed_requests")
+        .values({ job_id, ...listedColumns(job) })
         .execute();
       const labels = Object.entries(job.request.labels).map(([name, value]) => ({ job_id, name, value }));
       if (labels.length > 0) await trx.insertInto("labels").values(labels).execute();

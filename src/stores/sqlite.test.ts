@@ -111,8 +111,21 @@ describe("sqlite: the file", () => {
       return { tables, migrations };
     };
     const first = await schema();
-    assert.equal(first.migrations.length, 1);
+    assert.equal(first.migrations.length, 2);
     assert.deepEqual(await schema(), first);
+  });
+
+  it("lists a job from before there were short forms of requests", async () => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, "store.db");
+    await using store = await openSqliteStore({ file });
+    const job = newJob({});
+    await store.insertJob(job, [], null);
+    {
+      using older = new DatabaseSync(file);
+      older.exec("delete from listed_requests");
+    }
+    assert.deepEqual((await store.listJobs({}, 1, null)).jobs, [job]);
   });
 
   it("refuses a file that is no database, and leaves it as it is", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { it } from "node:test";
 import type { EventBody } from "../contract/event.ts";
+import { PROMPT_LISTED_MAX_CHARS } from "../contract/job.ts";
 import type { JobRecord, JobState, Store } from "../core/store.ts";
 import { ALL, AT, ids, insert, newJob, range, runnerSaid, said, seqs } from "./store-fixtures.ts";
 
@@ -261,6 +262,16 @@ export function testRetention(open: () => Promise<Store>): void {
     const unknown = randomUUID();
     assert.equal(await store.removeJobSlice(unknown, 5), true);
     assert.equal(await store.wasRemoved(unknown), false);
+  });
+
+  it("lists long prompts cut short and without env, finds them by what was cut off, and gives one whole", async () => {
+    await using store = await open();
+    const prompt = `${"x".repeat(PROMPT_LISTED_MAX_CHARS - 1)}\u{1F600} and the end`;
+    const job = await insert(store, { request: { prompt, env: { SECRET: "s" }, labels: { a: "b" } } });
+    const { jobs } = await store.listJobs({ text: "the END" }, 10, null);
+    const listed = { ...job.request, prompt: prompt.slice(0, PROMPT_LISTED_MAX_CHARS - 1), env: {} };
+    assert.deepEqual(jobs, [{ ...job, request: listed }]);
+    assert.equal((await store.getJob(job.job_id))?.request.prompt, prompt);
   });
 
   it("never gives the cursor of a removed event to another one", async () => {

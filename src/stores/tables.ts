@@ -4,6 +4,7 @@ import type { ColumnType, Generated } from "kysely";
 export type Tables = {
   jobs: JobsTable;
   requests: RequestsTable;
+  listed_requests: ListedRequestsTable;
   labels: LabelsTable;
   events: EventsTable;
   idempotency_keys: IdempotencyKeysTable;
@@ -32,6 +33,9 @@ type RequestsTable = {
   /** The prompt as `foldCase` leaves it. */
   prompt_search: Fixed<string>;
 };
+
+/** What lists show of a request: the prompt cut short and no env. Missing for a job of the first release. */
+type ListedRequestsTable = { job_id: Fixed<string>; details: Fixed<string> };
 
 type LabelsTable = { job_id: Fixed<string>; name: Fixed<string>; value: Fixed<string> };
 

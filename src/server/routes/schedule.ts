@@ -48,7 +48,10 @@ export function scheduleRoutes(app: App, context: RouteContext): void {
           ? await readUpload(request, context.upload_max_bytes)
           : { job: given(request.body), files: null };
         const wanted = parsed(JobRequest, "body", job);
-        const idempotency = idempotencyOf(request.headers["idempotency-key"], wanted, multipart);
+        const idempotency = idempotencyOf(request.headers["idempotency-key"], wanted, {
+          multipart,
+          secret: context.fingerprint_secret,
+        });
         return answerOf(await orchestrator.schedule(wanted, { upload: files, idempotency }, signal));
       } finally {
         if (multipart) drain(request.raw);

@@ -2,12 +2,16 @@ import type { Kysely } from "kysely";
 import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from "kysely/migration";
 import type { Tables } from "../tables.ts";
 import * as jobsAndEvents from "./0001-jobs-and-events.ts";
+import * as listedRequests from "./0002-listed-requests.ts";
 
 /**
  * Every migration by its name, which also orders them. A released one is never changed, and each only adds (tables, columns that may
  * be null or have a default, indexes), so that the release before it goes on working with the database.
  */
-const MIGRATIONS: Record<string, Migration> = { "0001-jobs-and-events": jobsAndEvents };
+const MIGRATIONS: Record<string, Migration> = {
+  "0001-jobs-and-events": jobsAndEvents,
+  "0002-listed-requests": listedRequests,
+};
 
 type MigrationRow = { [DEFAULT_MIGRATION_TABLE]: { name: string } };
 
