@@ -11,7 +11,7 @@ import { Limits } from "../src/contract/job.ts";
 import { containerOptions } from "../src/drivers/docker-container.ts";
 import type { Machine } from "./bench-sandbox.ts";
 import { firstOutputOfDocker } from "./docker-command.ts";
-import { type Summary, summarize, wallClockMs } from "./statistics.ts";
+import { type Summary, settle, summarize, wallClockMs } from "./statistics.ts";
 
 const COMMAND = "echo x";
 
@@ -52,7 +52,9 @@ export async function measureColdStart(
   const docker_hardened: number[] = [];
   const traces: Record<Point, number>[] = [];
   for (let turn = 0; turn <= runs; turn++) {
+    await settle();
     const job = await firstOutputOfJob(machine, orchestrator);
+    await settle();
     const plain = await firstOutputOfDocker([
       "run",
       "--rm",
@@ -63,6 +65,7 @@ export async function measureColdStart(
       "-c",
       COMMAND,
     ]);
+    await settle();
     const hardened = await firstOutputOfHardened(machine);
     if (turn === 0) continue;
     sealwork.push(job.ms);

@@ -9,7 +9,7 @@ import type { SandboxLink } from "../src/core/link.ts";
 import { bundleRunner } from "../src/drivers/runner-bundle.ts";
 import { type Machine, openBenchSandbox } from "./bench-sandbox.ts";
 import { firstOutputOfDocker } from "./docker-command.ts";
-import { type Summary, summarize } from "./statistics.ts";
+import { type Summary, settle, summarize } from "./statistics.ts";
 
 const COMMAND = "echo x";
 /** The first processes of a runner find code that the engine of JavaScript has not compiled yet; a linked sandbox that waits has run some. */
@@ -40,7 +40,9 @@ export async function measureNewProcess(machine: Machine, runs: number): Promise
     await using requests = new Requests(sandbox.link);
     for (let turn = 0; turn < WARM_UP; turn++) await requests.firstOutput();
     for (let turn = 0; turn < runs; turn++) {
+      await settle();
       link.push(await requests.firstOutput());
+      await settle();
       docker_exec.push(await firstOutputOfDocker(["exec", sandbox.container, "sh", "-c", COMMAND]));
     }
     const next_step = summarize(await betweenSteps());

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** Figures of one thing measured several times; `values` are in the order in which they were taken. */
 export type Summary = { median: number; p95: number; lowest: number; highest: number; values: number[] };
@@ -24,4 +25,12 @@ export function summarize(values: readonly number[]): Summary {
 /** Milliseconds since 1970 with fractions: comparable with the times of events of other processes of this machine. */
 export function wallClockMs(): number {
   return performance.timeOrigin + performance.now();
+}
+
+/** What one measurement leaves to be done (containers that are taken apart, say) is done by then, and does not weigh on the next. */
+const SETTLE_MS = 100;
+
+/** Waits before a measurement begins. There is no event to wait for: the engine ends its work behind the scenes. */
+export async function settle(): Promise<void> {
+  await sleep(SETTLE_MS);
 }

@@ -27,26 +27,40 @@ export class TestOrchestrator {
   readonly data: string;
   readonly #environment: Record<string, string>;
   readonly #args: readonly string[];
+  readonly #command: readonly [string, ...string[]];
   #child: ChildProcess | null = null;
   #url = "";
   #token = "";
   #logged: string[] = [];
 
-  private constructor(data: string, environment: Record<string, string>, args: readonly string[]) {
+  private constructor(
+    data: string,
+    options: { environment: Record<string, string>; args: readonly string[]; launcher: boolean },
+  ) {
     this.data = data;
-    this.#environment = environment;
-    this.#args = args;
+    this.#environment = options.environment;
+    this.#args = options.args;
+    this.#command = options.launcher ? [join(REPOSITORY, "sealwork")] : [process.execPath, PROGRAM];
   }
 
-  /** `args` are further flags of `serve`. */
+  /** `args` are further flags of `serve`. With `launcher` it is started as people start it, set-up of the checkout included. */
   static async start(
-    options: { config?: ConfigInput; environment?: Record<string, string>; args?: readonly string[] } = {},
+    options: {
+      config?: ConfigInput;
+      environment?: Record<string, string>;
+      args?: readonly string[];
+      launcher?: boolean;
+    } = {},
   ): Promise<TestOrchestrator> {
     const data = await mkdtemp(join(tmpdir(), "sw-"));
     const config_file = join(data, "config.json");
     await writeFile(config_file, JSON.stringify({ concurrency: 2, ...options.config }));
     const environment = { SEALWORK_DATA: data, SEALWORK_CONFIG: config_file, ...options.environment };
-    const orchestrator = new TestOrchestrator(data, environment, options.args ?? []);
+    const orchestrator = new TestOrchestrator(data, {
+      environment,
+      args: options.args ?? [],
+      launcher: options.launcher ?? false,
+    });
     await orchestrator.restart();
     return orchestrator;
   }
@@ -81,7 +95,8 @@ export class TestOrchestrator {
   /** Starts it (again) on the same state folder. */
   async restart(): Promise<void> {
     assert.equal(this.#child, null, "it is stopped before it is started again");
-    const child = spawn(process.execPath, [PROGRAM, "serve", "--port", "0", ...this.#args], {
+    const [program, ...before] = this.#command;
+    const child = spawn(program, [...before, "serve", "--port", "0", ...this.#args], {
       env: { ...process.env, ...this.environment },
       stdio: ["ignore", "ignore", "pipe"],
     });
