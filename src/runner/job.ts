@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { AppError, REASONS } from "../contract/errors.ts";
 import type { RunnerEventBody } from "../contract/event.ts";
 import type { Start } from "../contract/link.ts";
@@ -47,6 +48,8 @@ export class RunnerJob {
   }
 
   async #run(): Promise<void> {
+    // The answer to the start leaves first: the orchestrator stores it while the agent reads its task.
+    await nextTurn();
     const { home, cgroup, emit } = this.#place;
     const limit_bytes = this.start.limits.disk_bytes;
     let said: Promise<void> = Promise.resolve();
