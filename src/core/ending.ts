@@ -1,7 +1,9 @@
-import type { ReasonCode } from "../contract/errors.ts";
+import { AppError, type ReasonCode } from "../contract/errors.ts";
 import type { RunnerEventBody } from "../contract/event.ts";
+import { DeadlinePassed } from "./deadline.ts";
 import type { SandboxStatus } from "./driver.ts";
 import { COMPLETE, type Ending, failed } from "./lifecycle.ts";
+import type { Sandbox } from "./sandbox.ts";
 
 /** The first cause of an end wins: later ones are only its consequences. */
 export class EndingOnce {
@@ -66,6 +68,20 @@ export function endingOfStart(status: SandboxStatus | null): Ending {
     "sandbox_start_failed",
     `The sandbox ended before its runner linked${how}.${lastWords(status)}`,
   );
+}
+
+/** What it means that something failed; null for a fault of ours. `begun`: a runner was started, so there may be work. */
+export function endingOfFault(
+  error: unknown,
+  { sandbox, begun }: { sandbox: Pick<Sandbox, "gone" | "status"> | null; begun: boolean },
+): Ending | null {
+  if (sandbox?.gone.aborted) return begun ? endingOfSandbox(sandbox.status) : endingOfStart(sandbox.status);
+  if (error instanceof DeadlinePassed)
+    return failed(begun ? "sandbox_died" : "sandbox_start_failed", error.message);
+  if (!(error instanceof AppError)) return null;
+  if (error.code === "protocol_violated") return failed("protocol_violated", error.message);
+  if (error.code === "image_missing") return failed("image_missing", error.message, error.hint);
+  return failed(begun ? "sandbox_died" : "sandbox_start_failed", error.message, error.hint);
 }
 
 function lastWords(status: SandboxStatus | null): string {

@@ -3,7 +3,7 @@ import { CurrentJob } from "./current-job.ts";
 import { DeadlinePassed, withDeadline } from "./deadline.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { SandboxStatus } from "./driver.ts";
-import { EndingOnce, endingOfSandbox, endingOfStart } from "./ending.ts";
+import { EndingOnce, endingOfFault, endingOfSandbox, endingOfStart } from "./ending.ts";
 import type { EventLog } from "./event-log.ts";
 import { watchClocks } from "./job-clocks.ts";
 import { cancelled, type Ending, failed, toEnded, toPacking, toStarting, toWorking } from "./lifecycle.ts";
@@ -19,6 +19,8 @@ const RELINK_MS = 2_000;
 const UNREACHABLE_MS = 5_000;
 /** A sandbox that runs, as the engine says, but does not link counts as dead after this. */
 const UNLINKED_MS = 60_000;
+/** Each loss is an event, so a runner that loses its link again and again must come to an end. */
+const RELINKS_MAX = 200;
 const STOP_MS = 6_000;
 const QUIESCE_MS = 15_000;
 const PACK_ATTEMPTS = 3;
@@ -33,8 +35,7 @@ export class JobRun {
   readonly #pump: Pump;
   readonly #job: CurrentJob;
   #sandbox: Sandbox | null = null;
-  /** The start is on its way to the runner, which may work before its answer is here. */
-  #delivered = false;
+  #relinks = 0;
   /** It was at work already when this orchestrator took it up. */
   readonly #resumed: boolean;
 
@@ -109,7 +110,7 @@ export class JobRun {
   }
 
   async #start(stop: AbortSignal): Promise<void> {
-    const { names, images, artifacts, config, clock } = this.#dependencies;
+    const { names, images, config, clock } = this.#dependencies;
     const { request, limits, job_id } = this.#job.record;
     if (this.#job.state.phase === "queued") {
       const sandbox_id = names.sandbox_id();
@@ -139,15 +140,37 @@ export class JobRun {
       stop,
     );
     await this.#linked(sandbox, link, false);
-    if (link.hello.job_id === null) {
-      const upload = await artifacts.openUpload(job_id);
-      if (upload !== null) await link.upload(upload, stop);
-      const { agent, prompt, model, env } = request;
-      this.#delivered = true;
-      await link.start({ job_id, secret: link_secret, agent, prompt, model, env, limits }, stop);
-    } else if (link.hello.job_id !== job_id || link.hello.secret !== link_secret)
-      throw new AppError({ code: "protocol_violated", message: "The runner answered for another job." });
+    await this.#delivered(link, stop);
     await this.#job.apply(toWorking(this.#job.state, this.#now()));
+  }
+
+  /** Gives the runner its files and its job; over a new link when the first one is lost meanwhile. */
+  async #delivered(first: SandboxLink, stop: AbortSignal): Promise<void> {
+    for (let link: SandboxLink | null = first; link !== null; link = await this.#connected(stop)) {
+      try {
+        return await this.#deliver(link, stop);
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== "link_lost") throw error;
+        await link.close();
+      }
+    }
+    stop.throwIfAborted();
+  }
+
+  async #deliver(link: SandboxLink, stop: AbortSignal): Promise<void> {
+    const { request, limits, job_id, state } = this.#job.record;
+    const { hello } = link;
+    if (state.link_secret === null) throw new AppError({ code: "internal", message: "A job has no secret." });
+    if (hello.job_id !== null) {
+      if (hello.job_id === job_id && hello.secret === state.link_secret) return;
+      throw new AppError({ code: "protocol_violated", message: "The runner answered for another job." });
+    }
+    const upload = await this.#dependencies.artifacts.openUpload(job_id);
+    if (upload !== null) await link.upload(upload, stop);
+    // Stored first: the runner may work before its answer is here, and whoever takes the job up must know that there may be work.
+    await this.#job.apply({ change: { runner_epoch: hello.epoch }, events: [] });
+    const { agent, prompt, model, env } = request;
+    await link.start({ job_id, secret: state.link_secret, agent, prompt, model, env, limits }, stop);
   }
 
   /** Said once, also when an orchestrator before this one placed the same sandbox and said so. */
@@ -173,6 +196,8 @@ export class JobRun {
           await this.#pump.run(link, stop);
         } catch (error) {
           if (!(error instanceof AppError) || error.code !== "link_lost") throw error;
+          // A link that lives, but whose events end, would only end them again.
+          await link.close();
         }
       }
     } catch (error) {
@@ -187,10 +212,17 @@ export class JobRun {
     if (sandbox === null) throw new AppError({ code: "internal", message: "A working job has no sandbox." });
     if (sandbox.link !== null) return sandbox.link;
     const { clock } = this.#dependencies;
+    if (++this.#relinks > RELINKS_MAX)
+      throw new AppError({
+        code: "protocol_violated",
+        message: `The runner lost its link more than ${RELINKS_MAX} times.`,
+      });
+    // Before its job is known to have arrived, the runner may not know the secret yet; what it says is then checked there.
+    const secret = this.#job.state.phase === "starting" ? null : this.#job.state.link_secret;
     for (let waited = 0; ; waited += RELINK_MS) {
       try {
         const link = await withDeadline(clock, { what: "Linking again", ms: RELINK_MS }, stop, (signal) =>
-          sandbox.connect(this.#job.state.link_secret, signal),
+          sandbox.connect(secret, signal),
         );
         await this.#linked(sandbox, link, true);
         return link;
@@ -218,7 +250,8 @@ export class JobRun {
         );
       }
     }
-    if (sandbox.gone.aborted) return endingOfSandbox(sandbox.status);
+    if (sandbox.gone.aborted)
+      return this.#begun ? endingOfSandbox(sandbox.status) : endingOfStart(sandbox.status);
     if (waited_ms < UNLINKED_MS) return null;
     return failed("sandbox_died", "The sandbox runs, but its runner does not answer any more.");
   }
@@ -347,25 +380,16 @@ export class JobRun {
   }
 
   #endingOfError(error: unknown): Ending {
-    const sandbox = this.#sandbox;
-    const starting = !this.#begun;
-    if (sandbox?.gone.aborted)
-      return starting ? endingOfStart(sandbox.status) : endingOfSandbox(sandbox.status);
-    if (error instanceof AppError && error.code === "protocol_violated")
-      return failed("protocol_violated", error.message);
-    if (error instanceof AppError && error.code === "image_missing")
-      return failed("image_missing", error.message, error.hint);
-    if (error instanceof DeadlinePassed || error instanceof AppError) {
-      const hint = error instanceof AppError ? error.hint : undefined;
-      return failed(starting ? "sandbox_start_failed" : "sandbox_died", error.message, hint);
-    }
+    const known = endingOfFault(error, { sandbox: this.#sandbox, begun: this.#begun });
+    if (known !== null) return known;
     this.#log("error", "A fault of ours ended the job.", error);
     return failed("internal", "A fault of Sealwork ended the job.");
   }
 
   /** There is work that is worth packing. */
   get #begun(): boolean {
-    return this.#delivered || this.#job.state.started_at !== null;
+    const { runner_epoch, started_at } = this.#job.state;
+    return runner_epoch !== null || started_at !== null;
   }
 
   #now(): string {

@@ -264,7 +264,7 @@ export class Orchestrator {
       const run = this.#scheduler.launch(job);
       if (statuses === null) continue;
       if (ending !== null) run.end(ending);
-      if (job.state.phase !== "starting" || status !== null) run.sandboxChanged(status);
+      if (job.state.phase !== "starting" || ending !== null || status !== null) run.sandboxChanged(status);
     }
     for (const job of queue) this.#scheduler.enqueue(job);
   }

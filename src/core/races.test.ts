@@ -121,3 +121,59 @@ test("who follows a job that retention removes meanwhile is not left waiting", a
   assert.equal(count, 200);
   assert.ok(performance.now() - begun < 4_000);
 });
+
+test("a link that is lost while the start is on its way is made anew, and the job goes on", async () => {
+  await using world = await World.open(async (runner) => {
+    await runner.say("began");
+    await runner.end();
+  });
+  world.engine.hindrance = (runner) => void runner.cut();
+  await world.start();
+  const { job_id } = await schedule(world);
+  assert.equal((await ended(world, job_id)).reason, null);
+  assert.equal(world.engine.created.length, 1);
+});
+
+test("a sandbox that runs out of memory right at its start says so, and what it made is packed", async () => {
+  await using world = await World.open(async (runner) => {
+    runner.files.set("half.txt", "half");
+  });
+  world.engine.hindrance = (runner) => void world.engine.kill(runner.spec.id, "oom");
+  await world.start();
+  const { job_id } = await schedule(world);
+  assert.equal((await ended(world, job_id)).reason?.code, "out_of_memory");
+  const { entries } = await world.orchestrator.files(job_id, "", never);
+  assert.ok(entries.some(({ path }) => path === "half.txt"));
+});
+
+test("a job whose sandbox died in the absence right after its start ends as orchestrator_lost, with its work", async () => {
+  await using world = await World.open(async (runner) => {
+    runner.files.set("half.txt", "half");
+  });
+  const begun = Promise.withResolvers<InnerRunner>();
+  world.engine.hindrance = (runner) => {
+    void runner.cut();
+    void world.stop().then(() => begun.resolve(runner));
+  };
+  await world.start();
+  const { job_id } = await schedule(world);
+  const runner = await begun.promise;
+  await world.engine.kill(runner.spec.id);
+  await world.start();
+  assert.equal((await ended(world, job_id)).reason?.code, "orchestrator_lost");
+  const { entries } = await world.orchestrator.files(job_id, "", never);
+  assert.ok(entries.some(({ path }) => path === "half.txt"));
+});
+
+test("a runner that loses its link again and again ends its own job, with a bounded number of events", async () => {
+  await using world = await World.open(async (runner) => {
+    await runner.say("began");
+    while (!runner.stopped.signal.aborted) {
+      await runner.cut();
+      await sleep(15);
+    }
+  });
+  await world.start();
+  const { job_id } = await schedule(world);
+  assert.equal((await ended(world, job_id)).reason?.code, "protocol_violated");
+});

@@ -17,7 +17,9 @@ export function reconcile(unended: JobRecord[], statuses: SandboxStatus[]): Reco
     .filter((job) => !queue.includes(job))
     .map((job) => {
       const status = byId.get(job.state.sandbox_id ?? "") ?? null;
-      const worked = job.state.phase === "working" || job.state.phase === "waiting";
+      const { phase, runner_epoch } = job.state;
+      const started = phase === "starting" && runner_epoch !== null;
+      const worked = started || phase === "working" || phase === "waiting";
       const dead = status === null || status.state === "exited";
       return { job, status, ending: worked && dead ? endingAfterAbsence(status) : null };
     });

@@ -14,7 +14,7 @@ export type JobState = {
   volume: string | null;
   image: { reference: string; digest: string } | null;
   link_secret: string | null;
-  /** Epoch of the runner whose events were stored last, and the highest n of it. */
+  /** Epoch of the runner that was started, or whose events were stored last, and the highest n that is stored of it. */
   runner_epoch: string | null;
   runner_n: number;
   starting_at: string | null;

@@ -111,6 +111,8 @@ export class InnerEngine implements SandboxDriver, AsyncDisposable {
   readonly created: SandboxSpec[] = [];
   work: Work = async () => undefined;
   away = false;
+  /** What happens inside while the start of a job is on its way, before it is answered. */
+  hindrance: (runner: InnerRunner) => void = () => undefined;
   #watchers = new Set<(status: SandboxStatus) => void>();
 
   async info() {
@@ -124,7 +126,7 @@ export class InnerEngine implements SandboxDriver, AsyncDisposable {
     this.created.push(spec);
     const files = this.volumes.get(spec.volume) ?? new Map<string, string>();
     this.volumes.set(spec.volume, files);
-    this.runners.set(spec.id, await InnerRunner.start(spec, files, this.work));
+    this.runners.set(spec.id, await InnerRunner.start(spec, files, this));
   }
 
   async destroy(id: string, { keep_volume }: { keep_volume: boolean }): Promise<void> {
@@ -194,6 +196,7 @@ export class InnerRunner implements AsyncDisposable {
   ended: SandboxStatus["reason"] = null;
   readonly #outbox: Outbox;
   #link: AsyncDisposable | null = null;
+  #handlers: RunnerHandlers | null = null;
 
   private constructor(spec: SandboxSpec, files: Map<string, string>, outbox: Outbox) {
     this.spec = spec;
@@ -201,11 +204,30 @@ export class InnerRunner implements AsyncDisposable {
     this.#outbox = outbox;
   }
 
-  static async start(spec: SandboxSpec, files: Map<string, string>, work: Work): Promise<InnerRunner> {
+  static async start(
+    spec: SandboxSpec,
+    files: Map<string, string>,
+    engine: InnerEngine,
+  ): Promise<InnerRunner> {
     const outbox = await Outbox.open({ folder: tmpdir() });
     const runner = new InnerRunner(spec, files, outbox);
-    runner.#link = dialLink({ folder: spec.link_folder, outbox, handlers: runner.#handlers(work) });
+    runner.#handlers = runner.#answers(engine);
+    runner.#dial();
     return runner;
+  }
+
+  /** Loses its link, and dials it anew. */
+  async cut(): Promise<void> {
+    const lost = this.#link;
+    this.#link = null;
+    await lost?.[Symbol.asyncDispose]();
+    if (!this.stopped.signal.aborted) this.#dial();
+  }
+
+  #dial(): void {
+    if (this.#handlers === null) return;
+    const { link_folder } = this.spec;
+    this.#link = dialLink({ folder: link_folder, outbox: this.#outbox, handlers: this.#handlers });
   }
 
   emit(body: RunnerEventBody): Promise<void> {
@@ -235,7 +257,7 @@ export class InnerRunner implements AsyncDisposable {
     await this.#outbox[Symbol.asyncDispose]();
   }
 
-  #handlers(work: Work): RunnerHandlers {
+  #answers(engine: InnerEngine): RunnerHandlers {
     let started: Start | null = null;
     return {
       hello: () => ({
@@ -248,7 +270,8 @@ export class InnerRunner implements AsyncDisposable {
       start: async (start) => {
         if (started !== null) return;
         started = start;
-        void work(this, start).catch(() => undefined);
+        void engine.work(this, start).catch(() => undefined);
+        engine.hindrance(this);
       },
       stop: async () => {
         this.stopped.abort();
