@@ -34,8 +34,9 @@ export class OutputPipe implements AsyncDisposable {
     this.#finished = true;
     this.#socket.pause();
     await this.#taking;
-    const held = this.#held();
+    // Off first: `read` below hands what it returns to the listeners of "data" as well, and the sink would have it twice.
     this.#socket.off("data", this.#onData);
+    const held = this.#held();
     this.#socket.on("data", () => undefined);
     this.#socket.resume();
     for (const chunk of held) await this.#take(chunk);
