@@ -1,15 +1,14 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Check } from "../contract/api.ts";
-import { Holder } from "../contract/api.ts";
 import { Config } from "../contract/config.ts";
 import { AppError } from "../contract/errors.ts";
 import { checkEngine } from "../drivers/docker-doctor.ts";
 import { findEngine } from "../drivers/docker-engine.ts";
 import { inspectImage } from "../drivers/docker-pull.ts";
+import { readHolder } from "../stores/state-lock.ts";
 import { engineOptions } from "./set-up.ts";
 import type { Settings } from "./settings.ts";
 
@@ -25,7 +24,7 @@ export async function doctor(settings: Settings, signal: AbortSignal): Promise<C
     { name: "node", state: "ok", message: process.version, hint: null },
     configuration(settings),
     await stateFolder(settings),
-    server(settings),
+    await server(settings),
     await git(),
     ...(await engine(settings, signal)),
   ];
@@ -85,15 +84,13 @@ async function stateFolder({ data }: Settings): Promise<Check> {
   }
 }
 
-function server({ data }: Settings): Check {
-  const name = "server";
-  try {
-    const holder = Holder.parse(JSON.parse(readFileSync(join(data, "holder.json"), "utf8")));
-    process.kill(holder.pid, 0);
-    return { name, state: "ok", message: `process ${holder.pid} at ${holder.url}`, hint: null };
-  } catch {
-    return { name, state: "ok", message: "none runs; the next `sealwork run` starts one", hint: null };
-  }
+async function server({ data }: Settings): Promise<Check> {
+  const holder = await readHolder(data);
+  const message =
+    holder === null
+      ? "none runs; the next `sealwork run` starts one"
+      : `process ${holder.pid} at ${holder.url}`;
+  return { name: "server", state: "ok", message, hint: null };
 }
 
 async function git(): Promise<Check> {

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Endpoint, LocalServer } from "../cli/local-server.ts";
 import type { Progress } from "../cli/progress.ts";
-import { Holder } from "../contract/api.ts";
+import type { Holder } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
+import { readHolder } from "../stores/state-lock.ts";
 import { DEFAULT_HOST, providersOf, readToken, type Settings } from "./settings.ts";
 
 const HEALTH_TIMEOUT_MS = 2_000;
@@ -21,7 +22,8 @@ export function createLocalServer(settings: Settings): LocalServer {
   const { data } = settings;
 
   async function find(): Promise<(Endpoint & { holder: Holder }) | null> {
-    const holder = readHolderFile(data);
+    // The lock and not the file alone: a killed server leaves its file behind, and its port and pid may be somebody else's by now.
+    const holder = await readHolder(data);
     if (holder === null || !(await answers(holder.url))) return null;
     return { url: holder.url, token: readToken(data), holder };
   }
@@ -30,9 +32,9 @@ export function createLocalServer(settings: Settings): LocalServer {
     const found = await find();
     if (found === null) return { stopped: false, pid: null };
     const { pid } = found.holder;
-    process.kill(pid, "SIGTERM");
+    terminate(pid);
     const deadline = Date.now() + STOP_TIMEOUT_MS;
-    while (isAlive(pid)) {
+    while ((await readHolder(data))?.pid === pid || isAlive(pid)) {
       if (Date.now() > deadline)
         throw new AppError({
           code: "conflict",
@@ -88,15 +90,6 @@ function lacksProvider(holder: Holder, environment: Record<string, string | unde
   return holder.background && providersOf(environment).some((name) => !holder.providers.includes(name));
 }
 
-function readHolderFile(data: string): Holder | null {
-  try {
-    return Holder.parse(JSON.parse(readFileSync(join(data, "holder.json"), "utf8")));
-  } catch {
-    // Missing, half-written or of another version: nobody that we could talk to.
-    return null;
-  }
-}
-
 async function answers(url: string): Promise<boolean> {
   if (url === "") return false;
   try {
@@ -134,9 +127,10 @@ async function startInBackground(settings: Settings, signal: AbortSignal): Promi
   });
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (true) {
-    const holder = readHolderFile(settings.data);
+    const holder = await readHolder(settings.data);
     if (holder !== null && (await answers(holder.url))) return;
-    if (ended !== null) throw notStarted(settings, ended);
+    // When somebody else holds the folder, another command was faster, and its server is about to answer.
+    if (ended !== null && holder === null) throw notStarted(settings, ended);
     if (Date.now() > deadline)
       throw notStarted(settings, `it did not answer within ${START_TIMEOUT_MS / 1000} s`);
     await sleep(POLL_MS, undefined, { signal });
@@ -159,6 +153,15 @@ function notStarted(settings: Settings, why: string): AppError {
 
 function logFile(settings: Settings): string {
   return join(settings.data, "orchestrator.log");
+}
+
+/** One that has ended meanwhile is what was wanted. */
+function terminate(pid: number): void {
+  try {
+    process.kill(pid, "SIGTERM");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
 
 function isAlive(pid: number): boolean {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { Config, PROVIDER_VARIABLES } from "../contract/config.ts";
@@ -115,17 +115,23 @@ export function readOrMakeInstallationId(data: string): string {
   return readOrMake(join(data, "installation-id"), () => randomBytes(8).toString("hex"));
 }
 
+/** Empty counts as missing: a disk that was full at first start must not leave an empty token that everybody knows. */
 function readOrMake(file: string, make: () => string): string {
   mkdirSync(resolve(file, ".."), { recursive: true, mode: 0o700 });
-  try {
-    const descriptor = openSync(file, "wx", 0o600);
-    try {
-      writeFileSync(descriptor, `${make()}\n`);
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
+  const known = readFileOrNull(file)?.trim() ?? "";
+  if (known !== "") return known;
+  const temporary = `${file}.${process.pid}.new`;
+  rmSync(temporary, { force: true });
+  writeFileSync(temporary, `${make()}\n`, { flag: "wx", mode: 0o600, flush: true });
+  renameSync(temporary, file);
   return readFileSync(file, "utf8").trim();
+}
+
+function readFileOrNull(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
 }
