@@ -136,6 +136,7 @@ class FolderArtifacts implements Artifacts {
       counts.files += 1;
     } else if (workspace !== null)
       Object.assign(counts, await packWorkspace(workspace, { zip, list, patch: null, signal }));
+    await list.flush();
     const packed = { files: readList(list.path), left_out: counts.left_out };
     for (const { name, content } of await own(packed)) {
       // Before each, because the manifest is one of them and lists all that came before it.

@@ -40,7 +40,8 @@ export interface Artifacts {
   /**
    * Writes the ZIP of a job from an untrusted tar of its workspace (null: the workspace could not be had). Symlinks that stay inside are
    * stored as such, those that lead out, devices and names that escape are left out and counted; bounded in entries.
-   * `own` is called when the workspace is in, with what was packed, and gives the orchestrator's files.
+   * `own` is called when the workspace is in, with what was packed, and gives the orchestrator's files. The list can be read
+   * once, in `own` or within a file's `content`; there it has the orchestrator's files before that one too.
    * Replaces an earlier ZIP of the job only when complete.
    */
   writeZip(
