@@ -21,8 +21,9 @@ export async function watchSandboxes(
   let pause = WATCH_RETRY_MIN_MS;
   let away = false;
   while (!signal.aborted) {
+    const round = new AbortController();
     try {
-      const changes = driver.watch(signal)[Symbol.asyncIterator]();
+      const changes = driver.watch(AbortSignal.any([signal, round.signal]))[Symbol.asyncIterator]();
       // The first wait begins before the list, so that what changes in between is seen twice and not missed.
       let next = changes.next();
       next.catch(() => undefined);
@@ -39,6 +40,9 @@ export async function watchSandboxes(
       if (!away)
         log("warn", "The container engine does not answer; it is tried again.", { error: String(error) });
       away = true;
+    } finally {
+      // A list that failed must not leave a watch behind that nobody reads.
+      round.abort();
     }
     await clock.sleep(pause, signal).catch(() => undefined);
     pause = Math.min(pause * 2, WATCH_RETRY_MAX_MS);

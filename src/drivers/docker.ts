@@ -124,7 +124,14 @@ export class DockerDriver implements SandboxDriver, AsyncDisposable {
   async #start(id: SandboxId, signal: AbortSignal): Promise<void> {
     const container = this.#docker.getContainer(containerName(this.#installation, id));
     // Without a log driver only those who are attached before the start ever see what it prints.
-    const stream = asReadable(await container.attach({ stream: true, stdout: true, stderr: true }));
+    const attaching = container.attach({ stream: true, stdout: true, stderr: true });
+    // Its own signal would also end the stream later. One that comes too late is let go.
+    const stream = asReadable(
+      await abortable(attaching, signal).catch((error: unknown) => {
+        attaching.then((late) => asReadable(late).destroy(), ignore);
+        throw error;
+      }),
+    );
     const tail = new PrintedTail();
     stream.on("error", () => tail.end());
     stream.on("end", () => tail.end());
@@ -291,6 +298,8 @@ export class DockerDriver implements SandboxDriver, AsyncDisposable {
     for (const id of [...this.#attached.keys()]) this.#detach(id);
   }
 }
+
+function ignore(): void {}
 
 function ignoreGone(error: unknown): void {
   if (engineStatus(error) !== 404 && engineStatus(error) !== 409) throw error;
