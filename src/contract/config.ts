@@ -38,7 +38,12 @@ export const Config = z.strictObject({
         .min(1)
         .nullable()
         .default(30 * 24 * 3600),
-      interval_s: z.number().min(1).default(600),
+      /** At most a week: timers of the platform end at 2^31 ms, and a longer one would strike at once. */
+      interval_s: z
+        .number()
+        .min(1)
+        .max(7 * 24 * 3600)
+        .default(600),
     })
     .prefault({}),
   /** The engine's runtime, such as runc, runsc or kata; null is the engine's own default. A missing one is a refusal. */
