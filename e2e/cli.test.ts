@@ -43,6 +43,7 @@ function lastOf(jobs: Job[]): Job {
   return job;
 }
 
+/** Its title has the word too, so what a test waits for in `run` is the output behind its gutter. */
 const SLEEPS = script("echo ready; exec sleep 300");
 
 test("run takes a file, shows steps and output, names the ZIP after the file and ends with 0", async (t) => {
@@ -155,7 +156,7 @@ test("the exit code tells how it ended: 0 complete, 1 error, 2 usage, 3 cancelle
   }
 
   const cancelled = start(["run", SLEEPS]);
-  await cancelled.untilPrinted("ready");
+  await cancelled.untilPrinted("│ ready");
   assert.equal((await sealwork(["cancel", "last"])).code, 0);
   assert.equal((await cancelled.ended).code, 3);
   const again = await sealwork(["cancel", "last"]);
@@ -175,7 +176,7 @@ test("the exit code tells how it ended: 0 complete, 1 error, 2 usage, 3 cancelle
 test("Ctrl-C once cancels the job and still fetches what there is", async (t) => {
   const { cwd, start, zips } = await desk(t);
   const running = start(["run", script("echo half > half.txt; echo ready; exec sleep 300")]);
-  await running.untilPrinted("ready");
+  await running.untilPrinted("│ ready");
   running.kill("SIGINT");
   const { code, stdout } = await running.ended;
   assert.equal(code, 3);
@@ -189,7 +190,7 @@ test("Ctrl-C once cancels the job and still fetches what there is", async (t) =>
 test("Ctrl-C twice quits at once, even when the server hangs, and says how to get the work later", async (t) => {
   const { sealwork, start, zips } = await desk(t);
   const running = start(["run", SLEEPS]);
-  await running.untilPrinted("ready");
+  await running.untilPrinted("│ ready");
   process.kill(orchestrator.pid, "SIGSTOP");
   let ended: CliResult;
   try {
