@@ -5,6 +5,7 @@ import type { Dependencies } from "./dependencies.ts";
 import type { SandboxStatus } from "./driver.ts";
 import { EndingOnce, endingOfFault, endingOfSandbox, endingOfStart } from "./ending.ts";
 import type { EventLog } from "./event-log.ts";
+import { imageProgress } from "./image-progress.ts";
 import { watchClocks } from "./job-clocks.ts";
 import { cancelled, type Ending, failed, toEnded, toPacking, toStarting, toWorking } from "./lifecycle.ts";
 import type { SandboxLink } from "./link.ts";
@@ -26,7 +27,6 @@ const QUIESCE_MS = 15_000;
 const PACK_ATTEMPTS = 3;
 /** When the ZIP cannot be written (this machine's disk is full, say), the job stays in packing and tries again. */
 const PACK_RETRY_MS = 30_000;
-const IMAGE_LINES_MAX = 2_000;
 
 /** One job on its way from the queue to its ZIP. Can be taken up again in any phase, after a restart. */
 export class JobRun {
@@ -132,7 +132,8 @@ export class JobRun {
       });
 
     const wanted = { name: request.template, image: template.image, build: template.build };
-    const image = await patiently(clock, () => images.ensure(wanted, this.#imageProgress(), stop), stop);
+    const progress = imageProgress(this.#job, this.#dependencies.log);
+    const image = await patiently(clock, () => images.ensure(wanted, progress, stop), stop);
     await this.#job.apply({ change: { image }, events: [] });
     const link = await sandbox.start(
       { job_id, volume, image: image.reference, limits, runtime: config.runtime },
@@ -365,18 +366,6 @@ export class JobRun {
   async #linked(sandbox: Sandbox, link: SandboxLink, relinked: boolean): Promise<void> {
     const data = { sandbox_id: sandbox.id, epoch: link.hello.epoch, relinked };
     await this.#job.apply({ change: {}, events: [{ type: "sandbox.linked", data }] });
-  }
-
-  /** Progress of an image as events, in order and bounded; a line that cannot be stored is no reason to fail. */
-  #imageProgress(): (line: string) => void {
-    let lines = 0;
-    return (line) => {
-      if (++lines > IMAGE_LINES_MAX) return;
-      const data = { line: line.slice(0, 4000) };
-      this.#job
-        .apply({ change: {}, events: [{ type: "image.progress", data }] })
-        .catch((error: unknown) => this.#log("warn", "A line of progress was not stored.", error));
-    };
   }
 
   #endingOfError(error: unknown): Ending {
