@@ -25,7 +25,9 @@ export function admit(request: JobRequest, config: Config, machine: DriverInfo):
   const fault = (loc: (string | number)[], msg: string, type: string) =>
     faults.push({ loc: ["body", ...loc], msg, type });
 
-  const template = config.templates[request.template];
+  // A name such as `constructor` is found on every object, but is no template.
+  const known = Object.hasOwn(config.templates, request.template);
+  const template = known ? config.templates[request.template] : undefined;
   if (template === undefined)
     fault(
       ["template"],
