@@ -77,7 +77,7 @@ class Requests implements AsyncDisposable {
       const now = performance.now();
       if (value.some((event) => event.type === "step.output")) first ??= now - begun;
       ended = value.some((event) => event.type === "step.ended");
-      await this.#link.ack(value.at(-1)?.n ?? 0);
+      await this.#link.ack(value.at(-1)?.n ?? 0, this.#ending.signal);
     }
     await asked;
     assert(first !== null, "the process printed something");

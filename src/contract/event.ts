@@ -8,7 +8,7 @@ export const OUTPUT_CHUNK_MAX_BYTES = 8 * 1024;
 /** Output kept of one job, in bytes; what comes after is dropped and said once by `limit.reached`. */
 export const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
 /** Events kept of one job. A runner that sends more breaks the rules of the link. */
-export const EVENTS_MAX_PER_JOB = 1_000_000;
+export const EVENTS_MAX_PER_JOB = 5_000_000;
 export const BLOB_MAX_BYTES = 16 * 1024 * 1024;
 export const BLOBS_MAX_BYTES_PER_JOB = 256 * 1024 * 1024;
 

@@ -11,15 +11,10 @@ import { cancelled, type Ending, failed, toEnded, toPacking, toStarting, toWorki
 import type { SandboxLink } from "./link.ts";
 import { type Packed, packJob } from "./packing.ts";
 import { Pump } from "./pump.ts";
+import { RELINK_MS, relink } from "./relink.ts";
 import { patiently, Sandbox } from "./sandbox.ts";
 import type { JobRecord } from "./store.ts";
 
-/** A link that is gone gets this long to come back before the engine is asked, each time. */
-const RELINK_MS = 2_000;
-/** Without a link and without an answer of the engine, the sandbox counts as dead after this. */
-const UNREACHABLE_MS = 5_000;
-/** A sandbox that runs, as the engine says, but does not link counts as dead after this. */
-const UNLINKED_MS = 60_000;
 /** Each loss is an event, so a runner that loses its link again and again must come to an end. */
 const RELINKS_MAX = 200;
 const STOP_MS = 6_000;
@@ -90,11 +85,18 @@ export class JobRun {
           await this.#dependencies.clock.sleep(PACK_RETRY_MS, shutdown);
         }
       }
-      if (!shutdown.aborted) await this.#sandbox?.remove({ keep_volume: false }, shutdown);
+      if (!shutdown.aborted) await this.#cleanUp(shutdown);
     } catch (error) {
       if (!shutdown.aborted) this.#log("error", "What was left of the job could not be removed.", error);
     }
     await this.#sandbox?.disconnect();
+  }
+
+  /** The volume by its own name as well: a sandbox that could not be made leaves one without a container that names it. */
+  async #cleanUp(shutdown: AbortSignal): Promise<void> {
+    await this.#sandbox?.remove({ keep_volume: false }, shutdown);
+    const { volume } = this.#job.state;
+    if (volume !== null) await this.#dependencies.driver.destroyVolume(volume, shutdown);
   }
 
   async #untilEnding(shutdown: AbortSignal): Promise<void> {
@@ -212,7 +214,6 @@ export class JobRun {
     const sandbox = this.#sandbox;
     if (sandbox === null) throw new AppError({ code: "internal", message: "A working job has no sandbox." });
     if (sandbox.link !== null) return sandbox.link;
-    const { clock } = this.#dependencies;
     if (++this.#relinks > RELINKS_MAX)
       throw new AppError({
         code: "protocol_violated",
@@ -220,41 +221,11 @@ export class JobRun {
       });
     // Before its job is known to have arrived, the runner may not know the secret yet; what it says is then checked there.
     const secret = this.#job.state.phase === "starting" ? null : this.#job.state.link_secret;
-    for (let waited = 0; ; waited += RELINK_MS) {
-      try {
-        const link = await withDeadline(clock, { what: "Linking again", ms: RELINK_MS }, stop, (signal) =>
-          sandbox.connect(secret, signal),
-        );
-        await this.#linked(sandbox, link, true);
-        return link;
-      } catch (error) {
-        if (stop.aborted) throw error;
-        if (!sandbox.gone.aborted && !(error instanceof DeadlinePassed)) throw error;
-      }
-      const dead = await this.#foundDead(sandbox, waited + RELINK_MS, stop);
-      if (dead === null) continue;
-      this.#ending.set(dead);
-      return null;
-    }
-  }
-
-  async #foundDead(sandbox: Sandbox, waited_ms: number, stop: AbortSignal): Promise<Ending | null> {
-    if (!sandbox.gone.aborted) {
-      try {
-        await sandbox.look(stop);
-      } catch (error) {
-        if (!(error instanceof AppError) || error.code !== "engine_unreachable") throw error;
-        if (waited_ms < UNREACHABLE_MS) return null;
-        return failed(
-          "sandbox_died",
-          "The sandbox's link was lost and the container engine does not answer.",
-        );
-      }
-    }
-    if (sandbox.gone.aborted)
-      return this.#begun ? endingOfSandbox(sandbox.status) : endingOfStart(sandbox.status);
-    if (waited_ms < UNLINKED_MS) return null;
-    return failed("sandbox_died", "The sandbox runs, but its runner does not answer any more.");
+    const again = await relink(sandbox, secret, this.#dependencies.clock, stop);
+    if (again.link !== null) await this.#linked(sandbox, again.link, true);
+    else if (again.why !== null) this.#ending.set(failed("sandbox_died", again.why));
+    else this.#ending.set(this.#begun ? endingOfSandbox(sandbox.status) : endingOfStart(sandbox.status));
+    return again.link;
   }
 
   async #pack(shutdown: AbortSignal): Promise<void> {

@@ -35,7 +35,7 @@ export interface SandboxLink {
   start(start: Start, signal: AbortSignal): Promise<void>;
   /** Validated events with n > after, in order without gaps, live until the link is lost (throws) or the signal aborts. */
   events(after: number, signal: AbortSignal): AsyncIterable<RunnerEvent[]>;
-  ack(n: number): Promise<void>;
+  ack(n: number, signal: AbortSignal): Promise<void>;
   stop(request: StopRequest, signal: AbortSignal): Promise<void>;
   /** Resolves when no process but the runner remains in the sandbox. */
   quiesce(signal: AbortSignal): Promise<void>;

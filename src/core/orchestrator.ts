@@ -30,6 +30,8 @@ export type Follow = { after: number | null; types: readonly EventType[] | null;
 
 /** What the machine has is asked again after this long. */
 const MACHINE_FRESH_MS = 60_000;
+/** How long a request waits for what the engine has. */
+const ENGINE_ANSWER_MS = 5_000;
 /** At start the engine may be away this long before jobs wait for it instead of the start. */
 const ENGINE_AT_START_MS = 3_000;
 
@@ -53,6 +55,7 @@ export class Orchestrator {
   /** Takes up what an earlier orchestrator left, and begins to work. */
   static async start(dependencies: Dependencies): Promise<Orchestrator> {
     const orchestrator = new Orchestrator(dependencies);
+    await orchestrator.#removeOrphans();
     await orchestrator.#takeUp();
     orchestrator.#background.push(orchestrator.#watch(), keepHouse(dependencies, orchestrator.#signal));
     return orchestrator;
@@ -249,6 +252,13 @@ export class Orchestrator {
     return this.#shutdown.signal;
   }
 
+  /** An orchestrator that was killed between an upload and its job left files that belong to nothing; no request is served yet. */
+  async #removeOrphans(): Promise<void> {
+    const { artifacts, store } = this.#dependencies;
+    for await (const job_id of artifacts.list())
+      if ((await store.getJob(job_id)) === null) await artifacts.remove(job_id);
+  }
+
   async #takeUp(): Promise<void> {
     const { store, driver, clock, log } = this.#dependencies;
     const unended = await store.unendedJobs();
@@ -365,8 +375,15 @@ export class Orchestrator {
     const now = Date.parse(this.#dependencies.clock.now());
     if (this.#machine !== null && now - this.#machine.at < MACHINE_FRESH_MS) return this.#machine.info;
     try {
-      this.#machine = { info: await this.#dependencies.driver.info(signal), at: now };
-    } catch (error) {
+      const limit = { what: "Asking the container engine", ms: ENGINE_ANSWER_MS };
+      const { clock, driver } = this.#dependencies;
+      const info = await withDeadline(clock, limit, signal, (inner) => driver.info(inner));
+      this.#machine = { info, at: now };
+    } catch (cause) {
+      const late = cause instanceof DeadlinePassed;
+      const error = late
+        ? new AppError({ code: "engine_unreachable", message: cause.message, cause })
+        : cause;
       // What the machine has does not change while the engine is away, and a job may well wait for it.
       if (this.#machine === null) throw error;
     }

@@ -62,7 +62,7 @@ export class Pump {
       const change = ending === null || this.#ending.value !== null ? { usage } : { usage, ending };
       await this.#job.takeIn(epoch, batch, change);
       if (batch.some((event) => event.type !== "metrics.sampled")) this.touch();
-      await link.ack(this.#job.state.runner_n);
+      await link.ack(this.#job.state.runner_n, stop);
       if (ending === null) continue;
       this.#agent_ended = true;
       this.#ending.set(ending);
@@ -100,8 +100,14 @@ export class Pump {
       try {
         await artifacts.saveBlob(this.#job.record.job_id, sha256, await link.blob(sha256, signal));
       } catch (error) {
-        if (!(error instanceof AppError) || (error.code !== "body_too_large" && error.code !== "not_found"))
-          throw error;
+        if (!(error instanceof AppError)) throw error;
+        // The link lives, but this answer does not come: to ask for the same again and again would hold the job for ever.
+        if (error.code === "link_lost" && !link.lost.aborted)
+          throw new AppError({
+            code: "protocol_violated",
+            message: `The runner named a blob ${sha256} and does not give it.`,
+          });
+        if (error.code !== "body_too_large" && error.code !== "not_found") throw error;
         log("warn", "A blob was not kept.", {
           job_id: this.#job.record.job_id,
           sha256,

@@ -177,3 +177,17 @@ test("a runner that loses its link again and again ends its own job, with a boun
   const { job_id } = await schedule(world);
   assert.equal((await ended(world, job_id)).reason?.code, "protocol_violated");
 });
+
+test("a sandbox that cannot be made leaves no volume behind", async () => {
+  await using world = await World.open(async () => undefined);
+  const removed = Promise.withResolvers<string>();
+  world.engine.create = async ({ volume }) => {
+    world.engine.volumes.set(volume, new Map());
+    throw new AppError({ code: "setup_failed", message: "The engine has no such runtime." });
+  };
+  world.engine.destroyVolume = async (volume) => removed.resolve(volume);
+  await world.start();
+  const { job_id } = await schedule(world);
+  assert.equal((await ended(world, job_id)).reason?.code, "sandbox_start_failed");
+  assert.deepEqual([...world.engine.volumes.keys()], [await removed.promise]);
+});

@@ -8,6 +8,8 @@ import type { SandboxLink } from "./link.ts";
 /** How long the engine may be away before a call that needs it gives up. */
 const ENGINE_PATIENCE_MS = 15 * 60_000;
 const ENGINE_RETRY_MS = 1_000;
+/** How long a question to the engine may take that somebody waits for. */
+const ENGINE_ANSWER_MS = 3_000;
 
 type Needs = Pick<Dependencies, "driver" | "links" | "clock" | "config">;
 
@@ -72,9 +74,11 @@ export class Sandbox {
     return this.#link;
   }
 
-  /** Asks the engine now. Throws AppError `engine_unreachable`. */
-  async look(signal: AbortSignal): Promise<SandboxStatus | null> {
-    const all = await this.#needs.driver.list(signal);
+  /** Asks the engine now. Throws AppError `engine_unreachable`, and DeadlinePassed when it takes the question and does not answer. */
+  async look(outer: AbortSignal): Promise<SandboxStatus | null> {
+    const { clock, driver } = this.#needs;
+    const limit = { what: "Asking the container engine", ms: ENGINE_ANSWER_MS };
+    const all = await withDeadline(clock, limit, outer, (signal) => driver.list(signal));
     const status = all.find((one) => one.id === this.id) ?? null;
     this.changed(status);
     return status;

@@ -5,7 +5,7 @@ import type { JobRecord } from "./store.ts";
 /** Of each step's output the transcript keeps its first and last part; the whole is in the events and logs. */
 const EXCERPT_CHARS = 4_000;
 /** Steps told one by one; a job with more has the rest in its events. */
-const STEPS_TOLD_MAX = 2_000;
+const STEPS_TOLD_MAX = 1_000;
 
 export type StepTold = {
   step: number;
@@ -47,19 +47,18 @@ export async function tellStory(events: AsyncIterable<Event>): Promise<Story> {
         };
         story.steps.push(told);
         byNumber.set(step, told);
-        story.details.set(step, { code, head: "", tail: "", cut: 0 });
+        story.details.set(step, { code: code.slice(0, EXCERPT_CHARS), head: "", tail: "", cut: 0 });
         break;
       }
       case "step.output": {
         const detail = story.details.get(event.data.step);
         if (detail === undefined) break;
         const text = decodeOutput(event.data).toString("utf8");
-        if (detail.head.length < EXCERPT_CHARS && detail.tail === "") detail.head += text;
-        else {
-          const joined = detail.tail + text;
-          detail.cut += Math.max(0, joined.length - EXCERPT_CHARS);
-          detail.tail = joined.slice(-EXCERPT_CHARS);
-        }
+        const room = EXCERPT_CHARS - detail.head.length;
+        detail.head += text.slice(0, room);
+        const joined = detail.tail + text.slice(room);
+        detail.cut += Math.max(0, joined.length - EXCERPT_CHARS);
+        detail.tail = joined.slice(-EXCERPT_CHARS);
         break;
       }
       case "step.ended": {

@@ -151,6 +151,8 @@ export class DockerDriver implements SandboxDriver, AsyncDisposable {
   }
 
   async destroy(id: SandboxId, options: { keep_volume: boolean }, signal: AbortSignal): Promise<void> {
+    // A create whose caller gave up may still be at the engine; what it makes is removed too.
+    await abortable(Promise.allSettled([this.#turns.get(id)]), signal);
     await this.#call(`removing sandbox ${id}`, signal, async () => {
       const existing = await this.#inspect(id, signal);
       this.#detach(id);

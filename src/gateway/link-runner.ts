@@ -68,8 +68,8 @@ export class RunnerLink implements SandboxLink {
     }
   }
 
-  async ack(n: number): Promise<void> {
-    await this.control.json({ method: "POST", route: LINK_ROUTES.ack, body: { n } }, this.lost);
+  async ack(n: number, signal: AbortSignal): Promise<void> {
+    await this.control.json({ method: "POST", route: LINK_ROUTES.ack, body: { n } }, signal);
   }
 
   async stop(request: StopRequest, signal: AbortSignal): Promise<void> {

@@ -7,6 +7,8 @@ import type { Log } from "../core/dependencies.ts";
 import { LinkPeer, type LinkTimes, linkLost, violated } from "./link-peer.ts";
 import { RunnerLink, valid } from "./link-runner.ts";
 
+/** Connections to one socket of a sandbox at the same time. */
+const CONNECTIONS_MAX = 16;
 /** Connections of one sandbox that have not said hello yet; further ones are closed at once. */
 const PENDING_MAX = 8;
 
@@ -85,6 +87,8 @@ export class LinkSandbox {
     const path = join(this.#folder, name);
     await rm(path, { force: true });
     const server = createServer((socket) => void this.#accept(name, socket));
+    // A sandbox that opens connections without end must not use up what this process may open.
+    server.maxConnections = CONNECTIONS_MAX;
     this.#servers.push(server);
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -105,7 +109,8 @@ export class LinkSandbox {
     if (name === "out") {
       // Nothing is served on it in this version: the runner is told so by an orderly end.
       socket.resume().end();
-      socket.setTimeout(this.#times.hello_ms, () => socket.destroy());
+      const late = setTimeout(() => socket.destroy(), this.#times.hello_ms);
+      socket.once("close", () => clearTimeout(late));
       return;
     }
     if (this.#closed || this.#pending >= PENDING_MAX) {

@@ -122,7 +122,7 @@ test("events come live and in batches, and again from any number on", async () =
     Array.from({ length: 2000 }, (_, i) => i + 1),
   );
   assert.equal((await eventsTo(link, 1500, 2000)).length, 500);
-  await link.ack(2000);
+  await link.ack(2000, never());
   assert.equal(runner.outbox.held.memory_bytes, 0);
 });
 
@@ -145,7 +145,7 @@ test("nothing is doubled or lost while links are cut at random moments", async (
     try {
       for await (const batch of link.events(stored.length, never())) {
         for (const event of batch) stored.push(event.n);
-        await link.ack(stored.length);
+        await link.ack(stored.length, never());
         if (stored.length >= Math.min(until, last)) break;
       }
     } catch (error) {
@@ -170,7 +170,7 @@ test("an orchestrator that comes back finds the runner on new sockets in the sam
   await before.start(START, never());
   await runner.outbox.emit(output("while nobody listens"));
   await ends.listener[Symbol.asyncDispose]();
-  await assert.rejects(before.ack(0), hasCode("link_lost"));
+  await assert.rejects(before.ack(0, never()), hasCode("link_lost"));
   await using listener = listen(ends.folder, []);
   await listener.open(SANDBOX);
   const after = await listener.connect(SANDBOX, START.secret, never());
