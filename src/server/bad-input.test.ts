@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { ErrorBody } from "../contract/errors.ts";
+import { ErrorBody } from "../contract/error-body.ts";
 import { raw, startServer, type TestServer } from "./test-server.fake.ts";
 
 let server: TestServer;
@@ -97,6 +97,17 @@ test("wrong routes are 404, wrong methods 405 with Allow, whatever the body is",
   );
   const put = await failure(`/status/${randomUUID()}`, { method: "PUT", body: "x" });
   assert.deepEqual([put.status, put.headers.get("allow")], [405, "GET, HEAD"]);
+});
+
+test("a client that is still sending a body that is too large reads the answer, not a broken connection", async () => {
+  await using server = await startServer();
+  for (let round = 0; round < 5; round++) {
+    const body = JSON.stringify({ prompt: "x".repeat(24 * 1024 * 1024) });
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${server.url}/schedule`, { method: "POST", headers, body });
+    assert.equal(answer.status, 413);
+    assert.match(await answer.text(), /body_too_large/);
+  }
 });
 
 test("content types that are not taken are 415, bodies that are too large 413", async () => {

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { AppError, type ErrorCode } from "../contract/errors.ts";
 import type { Log } from "../core/dependencies.ts";
+import { drain } from "./upload-parts.ts";
 
 /** What `Retry-After` says for errors after which the same call may succeed. */
 const RETRY_AFTER_S = 2;
@@ -76,6 +77,11 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   }
   if (shown.retryable && !reply.hasHeader("retry-after")) reply.header("retry-after", RETRY_AFTER_S);
   if (shown.code === "unauthorized") reply.header("www-authenticate", 'Bearer realm="sealwork"');
+  if (shown.code === "body_too_large") {
+    // A client that still sends reads no answer, and one whose connection is cut meanwhile sees only that.
+    reply.removeHeader("connection");
+    drain(request.raw);
+  }
   // The body may be in any state of being read, so what was said about content of the planned answer no longer holds.
   for (const header of ["content-length", "content-range", "content-disposition", "etag", "accept-ranges"])
     reply.removeHeader(header);
