@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import net from "node:net";
 import { after, before, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -99,15 +101,18 @@ test("wrong routes are 404, wrong methods 405 with Allow, whatever the body is",
   assert.deepEqual([put.status, put.headers.get("allow")], [405, "GET, HEAD"]);
 });
 
-test("a client that is still sending a body that is too large reads the answer, not a broken connection", async () => {
-  await using server = await startServer();
-  for (let round = 0; round < 5; round++) {
-    const body = JSON.stringify({ prompt: "x".repeat(24 * 1024 * 1024) });
-    const headers = { "content-type": "application/json" };
-    const answer = await fetch(`${server.url}/schedule`, { method: "POST", headers, body });
-    assert.equal(answer.status, 413);
-    assert.match(await answer.text(), /body_too_large/);
-  }
+test("a client that sends the whole of a body that is too large can do so, and then reads the answer", async () => {
+  const size = 24 * 1024 * 1024;
+  const { port } = new URL(server.url);
+  const socket = net.connect(Number(port), "127.0.0.1");
+  const piece = Buffer.alloc(64 * 1024, "x");
+  socket.write(
+    `POST /schedule HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\ncontent-type: application/json\r\ncontent-length: ${size}\r\n\r\n`,
+  );
+  for (let sent = 0; sent < size; sent += piece.length) if (!socket.write(piece)) await once(socket, "drain");
+  const [answer] = await once(socket, "data");
+  socket.destroy();
+  assert.match(String(answer), /^HTTP\/1.1 413 .*body_too_large/s);
 });
 
 test("content types that are not taken are 415, bodies that are too large 413", async () => {
