@@ -25,7 +25,8 @@ export async function runCommand(command: readonly string[], options: CommandOpt
       kept = (kept + text).slice(-KEPT_BYTES);
       const lines = (line + text).split("\n");
       line = (lines.pop() ?? "").slice(-KEPT_BYTES);
-      for (const whole of lines) options.on_line?.(whole);
+      // Programs that redraw a line end it with a carriage return.
+      for (const whole of lines) options.on_line?.(whole.trimEnd());
     });
   }
   const { promise, resolve } = Promise.withResolvers<string>();

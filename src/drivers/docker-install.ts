@@ -9,12 +9,14 @@ import { type EngineHandle, type EngineOptions, findEngine } from "./docker-engi
 const READY_MS = 60_000;
 const READY_POLL_MS = 200;
 const LOG_LINES = 5;
+/** How long apt waits for another apt, such as the one that a machine starts by itself after its boot. */
+const APT_LOCK_S = 120;
 const PACKAGES = ["docker.io", "iptables"];
 /** Where dockerd and its containerd note their process ids. Source: Docker Engine 20.10 to 28, Debian's docker.io. */
 const PID_FILES = [
   { file: "/var/run/docker.pid", program: "dockerd" },
   { file: "/var/run/docker/containerd/containerd.pid", program: "containerd" },
-];
+] as const;
 
 export type InstallOptions = EngineOptions & {
   /** Where the log of a detached engine is written. */
@@ -56,7 +58,15 @@ async function installPackages(progress: (line: string) => void, signal: AbortSi
     });
   }
   // Without a front end apt asks nobody; the same for the services that packages would start.
-  const apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-q"];
+  const apt = [
+    "env",
+    "DEBIAN_FRONTEND=noninteractive",
+    "apt-get",
+    "-y",
+    "-q",
+    "-o",
+    `DPkg::Lock::Timeout=${APT_LOCK_S}`,
+  ];
   const on_line = (line: string) => {
     if (/^(Get:|Unpacking|Setting up)/.test(line)) progress(line);
   };
@@ -86,7 +96,8 @@ async function startEngine(options: InstallOptions, signal: AbortSignal): Promis
   }
   const log = join(options.state_folder, "dockerd.log");
   let exited: string | null = null;
-  if (await removeStalePidFiles()) {
+  await removeStalePidFiles();
+  if (await engineIsAlive()) {
     options.progress("Waiting for the container engine that is starting already");
   } else {
     options.progress(`Starting the container engine; its log is ${log}`);
@@ -109,17 +120,29 @@ async function startEngine(options: InstallOptions, signal: AbortSignal): Promis
   await waitUntilReady(options, () => exited, signal, log);
 }
 
-/** True when a dockerd lives already. A file is removed only when no process of that name has its number. */
-async function removeStalePidFiles(): Promise<boolean> {
-  let running = false;
+/** A file is removed only when no living process of that name has its number. */
+async function removeStalePidFiles(): Promise<void> {
   for (const { file, program } of PID_FILES) {
-    const pid = Number.parseInt(await readFile(file, "utf8").catch(() => ""), 10);
-    if (!Number.isInteger(pid)) continue;
-    const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
-    if (name.trim() !== program) await rm(file, { force: true });
-    else if (program === "dockerd") running = true;
+    const pid = await readPid(file);
+    if (pid !== null && !(await isLiving(pid, program))) await rm(file, { force: true });
   }
-  return running;
+}
+
+async function engineIsAlive(): Promise<boolean> {
+  const [{ file, program }] = PID_FILES;
+  const pid = await readPid(file);
+  return pid !== null && (await isLiving(pid, program));
+}
+
+async function readPid(file: string): Promise<number | null> {
+  const pid = Number.parseInt(await readFile(file, "utf8").catch(() => ""), 10);
+  return Number.isInteger(pid) ? pid : null;
+}
+
+/** A zombie does not count: where PID 1 reaps nothing, as in many containers, a killed engine stays one for ever. Source: proc_pid_stat(5). */
+async function isLiving(pid: number, program: string): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return new RegExp(`\\(${program}\\) [^ZX]`).test(stat);
 }
 
 async function waitUntilReady(
@@ -135,8 +158,10 @@ async function waitUntilReady(
       return;
     } catch (error) {
       signal.throwIfAborted();
+      // Ours gives way to one that somebody else starts at the same moment: another set-up, or the package's own script.
+      const failed = (await engineIsAlive()) ? null : ended();
       const why =
-        ended() ?? (performance.now() > deadline ? `it did not answer within ${READY_MS / 1000} s` : null);
+        failed ?? (performance.now() > deadline ? `it did not answer within ${READY_MS / 1000} s` : null);
       if (why !== null) {
         throw new AppError({
           code: "setup_failed",

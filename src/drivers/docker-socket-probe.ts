@@ -21,7 +21,8 @@ export async function probeSharedSockets(
   folder: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const either = AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)]);
+  const timeout = AbortSignal.timeout(PROBE_MS);
+  const either = AbortSignal.any([signal, timeout]);
   const probe = await mkdtemp(join(folder, "p"));
   const server = createServer((socket) => socket.destroy());
   try {
@@ -34,6 +35,15 @@ export async function probeSharedSockets(
       code: "engine_not_local",
       message: `The container engine (${engine.found_at}) does not share sockets in a mounted folder with this machine: ${reached}.`,
       hint: "Use an engine that runs on this Linux machine itself, not in a virtual machine (Docker Desktop) or elsewhere.",
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!timeout.aborted) throw error;
+    throw new AppError({
+      code: "setup_failed",
+      message: `The container engine (${engine.found_at}) did not run a container that looks for a socket within ${PROBE_MS / 1000} s.`,
+      hint: "Look at the engine's log, restart the engine, then run this again.",
+      cause: error,
     });
   } finally {
     server.close();
