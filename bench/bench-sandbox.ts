@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type Docker from "dockerode";
-import { Limits } from "../src/contract/job.ts";
+import { Limits } from "../src/contract/limits.ts";
 import type { SandboxLink } from "../src/core/link.ts";
 import { DockerDriver } from "../src/drivers/docker.ts";
 import { containerName, containerOptions } from "../src/drivers/docker-container.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { script, type TestOrchestrator } from "../e2e/harness.ts";
 import type { Event, EventType } from "../src/contract/event.ts";
-import { Limits } from "../src/contract/job.ts";
+import { Limits } from "../src/contract/limits.ts";
 import { containerOptions } from "../src/drivers/docker-container.ts";
 import type { Machine } from "./bench-sandbox.ts";
 import { firstOutputOfDocker } from "./docker-command.ts";

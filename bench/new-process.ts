@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { REPOSITORY, script, TestOrchestrator } from "../e2e/harness.ts";
 import type { RunnerEvent } from "../src/contract/event.ts";
-import { Limits } from "../src/contract/job.ts";
+import { Limits } from "../src/contract/limits.ts";
 import type { SandboxLink } from "../src/core/link.ts";
 import { bundleRunner } from "../src/drivers/runner-bundle.ts";
 import { type Machine, openBenchSandbox } from "./bench-sandbox.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { z } from "zod";
-import { ErrorBody } from "../src/contract/errors.ts";
+import { ErrorBody } from "../src/contract/error-body.ts";
 
 /** The JSON of an answer that went well, as the schema has it, without anything beside it. */
 export async function answered<T extends z.ZodType>(schema: T, answer: Response): Promise<z.output<T>> {

@@ -12,7 +12,7 @@ import {
   TemplatesAnswer,
 } from "../src/contract/api.ts";
 import { Job, type JobRequestInput } from "../src/contract/job.ts";
-import { FileList } from "../src/contract/link.ts";
+import { FileList } from "../src/contract/link-answers.ts";
 import { answered, refused } from "./answers.ts";
 import { script, TestOrchestrator } from "./harness.ts";
 import { assertManifest } from "./job-checks.ts";

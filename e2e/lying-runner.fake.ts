@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { performServerHandshake, type ServerHttp2Stream } from "node:http2";
 import { connect, type Socket } from "node:net";
-import { EVENT_MAX_BYTES } from "../src/contract/event.ts";
+import { EVENT_MAX_BYTES } from "../src/contract/event-bounds.ts";
 import { LINK_FOLDER_INSIDE, LINK_PROTOCOL, TRAILER_LENGTH, TRAILER_SHA256 } from "../src/contract/link.ts";
 
 /**

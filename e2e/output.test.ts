@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, test } from "node:test";
-import { OUTPUT_MAX_BYTES } from "../src/contract/event.ts";
+import { OUTPUT_MAX_BYTES } from "../src/contract/event-bounds.ts";
 import { script, TestOrchestrator } from "./harness.ts";
 import { assertWhole, text } from "./job-checks.ts";
 

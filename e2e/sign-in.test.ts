@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { VERSION } from "../src/contract/api.ts";
+import { VERSION } from "../src/contract/version.ts";
 import { refused } from "./answers.ts";
 import { cli, TestOrchestrator } from "./harness.ts";
 

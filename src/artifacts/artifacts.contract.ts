@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { AppError } from "../contract/errors.ts";
-import { BLOB_MAX_BYTES, BLOBS_MAX_BYTES_PER_JOB } from "../contract/event.ts";
+import { BLOB_MAX_BYTES, BLOBS_MAX_BYTES_PER_JOB } from "../contract/event-bounds.ts";
 import type { Artifacts, PackedFile, UploadPart } from "../core/artifacts.ts";
 import { never, partsOf, rejectsWith, type TestTarEntry, tarOf } from "./artifact-samples.ts";
 

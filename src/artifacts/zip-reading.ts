@@ -8,7 +8,8 @@ import {
   type ZipFile,
 } from "yauzl";
 import { AppError } from "../contract/errors.ts";
-import { FILES_LISTED_MAX, type FileEntry, type FileList } from "../contract/link.ts";
+import { FILES_LISTED_MAX } from "../contract/link.ts";
+import type { FileEntry, FileList } from "../contract/link-answers.ts";
 import { asBuffer } from "./read-chunks.ts";
 import { judgePath, printable } from "./safe-path.ts";
 

@@ -7,12 +7,12 @@ import {
   JobsAnswer,
   type JobsQuery,
   ScheduleAnswer,
-  VERSION,
   VERSION_HEADER,
 } from "../contract/api.ts";
-import { AppError, ERRORS, ErrorBody, type ErrorCode } from "../contract/errors.ts";
+import { ErrorBody } from "../contract/error-body.ts";
+import { AppError, ERRORS, type ErrorCode } from "../contract/errors.ts";
 import { Job, type JobRequestInput } from "../contract/job.ts";
-import { compareVersions } from "../contract/version.ts";
+import { compareVersions, VERSION } from "../contract/version.ts";
 import type { Endpoint } from "./local-server.ts";
 import type { MultipartBody } from "./multipart.ts";
 import { plainText } from "./terminal-text.ts";

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { EVENTS_HEARTBEAT_MS } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
-import { EVENT_MAX_BYTES, Event } from "../contract/event.ts";
+import { Event } from "../contract/event.ts";
+import { EVENT_MAX_BYTES } from "../contract/event-bounds.ts";
 import type { Client } from "./client.ts";
 
 /** A connection that is silent for longer than this many heartbeats is taken for dead and made anew. */

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { VERSION, VERSION_HEADER } from "../contract/api.ts";
+import { VERSION_HEADER } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
 import type { Event, EventBody } from "../contract/event.ts";
 import { type Job, NO_USAGE } from "../contract/job.ts";
+import { VERSION } from "../contract/version.ts";
 
 export type Received = { method: string; path: string; headers: IncomingMessage["headers"]; body: Buffer };
 

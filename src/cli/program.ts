@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
-import { VERSION } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
+import { VERSION } from "../contract/version.ts";
 import { apply } from "./commands/apply.ts";
 import { cancel, download, type ListOptions, list, status } from "./commands/jobs.ts";
 import { type LogsOptions, logs } from "./commands/logs.ts";

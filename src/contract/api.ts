@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { EVENT_TYPES } from "./event.ts";
-import { Job, JobId, Limits, Status } from "./job.ts";
+import { Job, JobId, Status } from "./job.ts";
+import { Limits } from "./limits.ts";
 
-/** The version of this build; CLI and server tell it each other in this header. */
-export const VERSION = "0.1.0";
+/** CLI and server tell each other their version in this header. */
 export const VERSION_HEADER = "x-sealwork-version";
 
 /** Bounds of the HTTP interface. */

@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { Limits } from "./job.ts";
+import { Limits } from "./limits.ts";
 
 /** A named image with limits. `build` is a folder with a Dockerfile (relative: to the installation), null for a ready image. */
 export const TemplateConfig = z.strictObject({
   image: z.string().min(1).max(400),
   build: z.string().min(1).nullable().default(null),
   description: z.string().max(400).default(""),
-  limits: Limits.prefault({}),
+  limits: z.prefault(Limits, {}),
 });
 export type TemplateConfig = z.infer<typeof TemplateConfig>;
 

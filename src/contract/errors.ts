@@ -1,4 +1,4 @@
-import { z } from "zod";
+import type { ErrorBody, ErrorDetail } from "./error-body.ts";
 
 /**
  * Every error code: its HTTP status, whether the same call may succeed later, and what it means.
@@ -106,24 +106,6 @@ export type ReasonCode = keyof typeof REASONS;
 export const REASON_CODES = Object.keys(REASONS) as [ReasonCode, ...ReasonCode[]];
 
 /** One broken field of a request, in the form that FastAPI's users know. */
-export const ErrorDetail = z.object({
-  loc: z.array(z.union([z.string(), z.number()])),
-  msg: z.string(),
-  type: z.string(),
-});
-export type ErrorDetail = z.infer<typeof ErrorDetail>;
-
-/** The body of every answer with a status of 400 and above. */
-export const ErrorBody = z.object({
-  error: z.object({
-    code: z.string(),
-    message: z.string(),
-    hint: z.string().optional(),
-    details: z.array(ErrorDetail).optional(),
-  }),
-});
-export type ErrorBody = z.infer<typeof ErrorBody>;
-
 /** What went wrong in the world (never a bug of ours): a code, what happened to which id, and what to do. */
 export class AppError extends Error {
   readonly code: ErrorCode;

@@ -1,16 +1,9 @@
 import { z } from "zod";
+import { EVENT_MAX_BYTES } from "./event-bounds.ts";
 import { JobId, Phase, Reason, Status } from "./job.ts";
 
-/** An event is at most this large as JSON; what is larger is a blob, named by its SHA-256. */
-export const EVENT_MAX_BYTES = 64 * 1024;
-/** Text or raw bytes in one `step.output`; base64 and JSON escapes keep it below EVENT_MAX_BYTES. */
-export const OUTPUT_CHUNK_MAX_BYTES = 8 * 1024;
-/** Output kept of one job, in bytes; what comes after is dropped and said once by `limit.reached`. */
-export const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
 /** Events kept of one job. A runner that sends more breaks the rules of the link. */
 export const EVENTS_MAX_PER_JOB = 5_000_000;
-export const BLOB_MAX_BYTES = 16 * 1024 * 1024;
-export const BLOBS_MAX_BYTES_PER_JOB = 256 * 1024 * 1024;
 
 export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const shortText = z.string().max(4000);

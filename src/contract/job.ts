@@ -1,8 +1,6 @@
 import { z } from "zod";
 import { REASON_CODES } from "./errors.ts";
-
-const MiB = 1024 * 1024;
-const GiB = 1024 * MiB;
+import { Limits, LimitsInput } from "./limits.ts";
 
 /** Bounds of a request that hold everywhere; what a machine has may be less. */
 export const PROMPT_MAX_CHARS = 500_000;
@@ -29,43 +27,6 @@ export const Reason = z.object({
   hint: z.string(),
 });
 export type Reason = z.infer<typeof Reason>;
-
-/** Sizes in bytes, times in seconds. The upper bounds only keep numbers sane; the machine's own are checked when a job is scheduled. */
-export const Limits = z.strictObject({
-  cpus: z.number().positive().max(1024).default(2),
-  memory_bytes: z
-    .int()
-    .min(128 * MiB)
-    .max(1024 * GiB * 16)
-    .default(2 * GiB),
-  disk_bytes: z
-    .int()
-    .min(16 * MiB)
-    .max(1024 * GiB * 64)
-    .default(10 * GiB),
-  pids: z.int().min(32).max(1_000_000).default(512),
-  timeout_s: z
-    .number()
-    .min(1)
-    .max(30 * 24 * 3600)
-    .default(3600),
-  idle_timeout_s: z
-    .number()
-    .min(1)
-    .max(30 * 24 * 3600)
-    .default(1800),
-});
-export type Limits = z.infer<typeof Limits>;
-
-/** What a caller gives of the limits; what is left out comes from the template. */
-export const LimitsInput = z.strictObject({
-  cpus: Limits.shape.cpus.unwrap().optional(),
-  memory_bytes: Limits.shape.memory_bytes.unwrap().optional(),
-  disk_bytes: Limits.shape.disk_bytes.unwrap().optional(),
-  pids: Limits.shape.pids.unwrap().optional(),
-  timeout_s: Limits.shape.timeout_s.unwrap().optional(),
-  idle_timeout_s: Limits.shape.idle_timeout_s.unwrap().optional(),
-});
 
 export const Egress = z.strictObject({
   policy: z.enum(["none", "allow", "packages", "internet"]).default("packages"),
@@ -98,7 +59,7 @@ export const JobRequest = z.strictObject({
   agent: z.string().min(1).max(64).default("auto"),
   template: z.string().min(1).max(64).default("base"),
   model: z.string().min(1).max(200).nullable().default(null),
-  limits: LimitsInput.prefault({}),
+  limits: z.prefault(LimitsInput, {}),
   env: z
     .record(
       z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/),
@@ -212,9 +173,3 @@ export const Job = z.object({
   result: JobResult.nullable(),
 });
 export type Job = z.infer<typeof Job>;
-
-/** A new limits object: the caller's over the template's. */
-export function mergeLimits(template: Limits, given: z.infer<typeof LimitsInput>): Limits {
-  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...template, ...known };
-}

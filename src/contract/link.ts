@@ -1,5 +1,6 @@
-import { z } from "zod";
-import { Limits } from "./job.ts";
+// In the small form of the schema library: the runner, which starts anew for every job, builds what stands here.
+import * as z from "zod/mini";
+import { Limits } from "./limits.ts";
 
 /**
  * The link between a sandbox's runner and the orchestrator: HTTP/2 over unix sockets in a folder of this one sandbox.
@@ -50,22 +51,12 @@ export const LINK_ROUTES = {
   blob: "/blob",
 } as const;
 
-/** `secret` is what `start` gave this runner: who cannot repeat it is not the runner of this job. */
-export const Hello = z.object({
-  protocol: z.int(),
-  version: z.string().max(100),
-  epoch: z.string().regex(/^[0-9a-f]{16,64}$/),
-  job_id: z.string().max(64).nullable(),
-  secret: z.string().max(128).nullable(),
-});
-export type Hello = z.infer<typeof Hello>;
-
 export const Start = z.object({
   job_id: z.string(),
   secret: z.string(),
   agent: z.string(),
   prompt: z.string(),
-  model: z.string().nullable(),
+  model: z.nullable(z.string()),
   env: z.record(z.string(), z.string()),
   limits: Limits,
 });
@@ -74,22 +65,9 @@ export type Start = z.infer<typeof Start>;
 export const StopRequest = z.object({ cause: z.enum(["cancelled", "timed_out"]) });
 export type StopRequest = z.infer<typeof StopRequest>;
 
-export const Ack = z.object({ n: z.int().min(0) });
+export const Ack = z.object({ n: z.int().check(z.minimum(0)) });
 
-/** Entries of one folder of the workspace, at most FILES_LISTED_MAX, sorted by name. */
+/** Entries in the list of one folder. */
 export const FILES_LISTED_MAX = 10_000;
 /** A list is at most this large as JSON; entries beyond it are left out, as if there were too many. */
 export const FILES_LISTED_MAX_BYTES = 8 * 1024 * 1024;
-export const FileEntry = z.object({
-  path: z.string().meta({ description: "Relative to the workspace, with / between names." }),
-  type: z.enum(["file", "folder", "symlink", "other"]),
-  size_bytes: z.number(),
-  modified_at: z.string(),
-  mode: z.int(),
-});
-export type FileEntry = z.infer<typeof FileEntry>;
-export const FileList = z.object({ path: z.string(), entries: z.array(FileEntry), truncated: z.boolean() });
-export type FileList = z.infer<typeof FileList>;
-
-/** How a runner says no to a request: HTTP status of `code` in the table of errors, and this body. */
-export const LinkError = z.object({ code: z.string().max(64), message: z.string().max(4000) });

@@ -1,3 +1,6 @@
+/** The version of this build. */
+export const VERSION = "0.1.0";
+
 export type VersionOutcome =
   | { compatible: true }
   | { compatible: false; upgrade: "client" | "server"; message: string };

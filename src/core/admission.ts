@@ -1,6 +1,8 @@
 import type { Config } from "../contract/config.ts";
-import { AppError, type ErrorDetail } from "../contract/errors.ts";
-import { Approval, Budget, Egress, type JobRequest, type Limits, mergeLimits } from "../contract/job.ts";
+import type { ErrorDetail } from "../contract/error-body.ts";
+import { AppError } from "../contract/errors.ts";
+import { Approval, Budget, Egress, type JobRequest } from "../contract/job.ts";
+import { type Limits, mergeLimits } from "../contract/limits.ts";
 import { parseScript } from "../contract/script.ts";
 import type { DriverInfo } from "./driver.ts";
 

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { FileList } from "../contract/link.ts";
+import type { FileList } from "../contract/link-answers.ts";
 
 export type Artifact = { size_bytes: number; sha256: string; files: number; left_out: number };
 

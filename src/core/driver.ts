@@ -1,4 +1,4 @@
-import type { Limits } from "../contract/job.ts";
+import type { Limits } from "../contract/limits.ts";
 
 /** Names a sandbox at its backend: `s` and 15 characters of base 32, short because it becomes part of a socket's path. */
 export type SandboxId = string;

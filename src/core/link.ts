@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type { RunnerEvent } from "../contract/event.ts";
-import type { FileList, Hello, Start, StopRequest } from "../contract/link.ts";
+import type { Start, StopRequest } from "../contract/link.ts";
+import type { FileList, Hello } from "../contract/link-answers.ts";
 import type { SandboxId } from "./driver.ts";
 
 /** The folders of sockets, one for each sandbox. */

@@ -10,7 +10,7 @@ import {
 import { AppError } from "../contract/errors.ts";
 import { decodeOutput, type Event, type EventType } from "../contract/event.ts";
 import type { Job, JobRequest } from "../contract/job.ts";
-import type { FileList } from "../contract/link.ts";
+import type { FileList } from "../contract/link-answers.ts";
 import { admit } from "./admission.ts";
 import type { UploadPart } from "./artifacts.ts";
 import { DeadlinePassed, withDeadline } from "./deadline.ts";

@@ -1,5 +1,6 @@
 import { AppError } from "../contract/errors.ts";
-import { decodeOutput, EVENTS_MAX_PER_JOB, OUTPUT_MAX_BYTES, type RunnerEvent } from "../contract/event.ts";
+import { decodeOutput, EVENTS_MAX_PER_JOB, type RunnerEvent } from "../contract/event.ts";
+import { OUTPUT_MAX_BYTES } from "../contract/event-bounds.ts";
 import type { Usage } from "../contract/job.ts";
 import type { CurrentJob } from "./current-job.ts";
 import type { Dependencies } from "./dependencies.ts";

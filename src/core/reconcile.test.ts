@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Phase } from "../contract/job.ts";
-import { JobRequest, Limits } from "../contract/job.ts";
+import { JobRequest } from "../contract/job.ts";
+import { Limits } from "../contract/limits.ts";
 import type { SandboxStatus } from "./driver.ts";
 import { initialState } from "./lifecycle.ts";
 import { leftovers, reconcile } from "./reconcile.ts";

@@ -1,5 +1,6 @@
 import type { Event, EventBody, EventType, RunnerEvent } from "../contract/event.ts";
-import type { JobRequest, JobResult, Limits, Phase, Reason, Status, Usage } from "../contract/job.ts";
+import type { JobRequest, JobResult, Phase, Reason, Status, Usage } from "../contract/job.ts";
+import type { Limits } from "../contract/limits.ts";
 import type { SandboxId } from "./driver.ts";
 
 /** What changes of a job while it lives. All in one row, so that one transaction holds a change and its events. */

@@ -1,9 +1,5 @@
-import {
-  EVENT_MAX_BYTES,
-  EVENTS_MAX_PER_JOB,
-  parseRunnerEvent,
-  type RunnerEvent,
-} from "../contract/event.ts";
+import { EVENTS_MAX_PER_JOB, parseRunnerEvent, type RunnerEvent } from "../contract/event.ts";
+import { EVENT_MAX_BYTES } from "../contract/event-bounds.ts";
 import { violated } from "./link-peer.ts";
 
 /** Events handed on at once, for one transaction of the store. */

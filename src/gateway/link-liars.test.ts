@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { test } from "node:test";
-import { EVENT_MAX_BYTES } from "../contract/event.ts";
+import { EVENT_MAX_BYTES } from "../contract/event-bounds.ts";
 import { HEADER_SIZE, LINK_PROTOCOL, TRAILER_LENGTH, TRAILER_SHA256 } from "../contract/link.ts";
 import type { SandboxLink } from "../core/link.ts";
 import {

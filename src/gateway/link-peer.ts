@@ -4,13 +4,13 @@ import type { Socket } from "node:net";
 import { readBounded, type Trailers, trailersOf } from "../contract/checked-stream.ts";
 import { AppError, ERRORS, type ErrorCode } from "../contract/errors.ts";
 import {
-  LinkError,
   PING_TIMEOUT_MS,
   SESSION_MEMORY_MB,
   SESSION_WINDOW_BYTES,
   STREAM_WINDOW_BYTES,
   STREAMS_MAX,
 } from "../contract/link.ts";
+import { LinkError } from "../contract/link-answers.ts";
 
 /** A JSON answer of a runner is at most this large. */
 export const ANSWER_MAX_BYTES = 1024 * 1024;

@@ -3,16 +3,16 @@ import { type ClientHttp2Stream, constants } from "node:http2";
 import type { Readable } from "node:stream";
 import type { z } from "zod";
 import { readChecked, type Trailers, writeChecked } from "../contract/checked-stream.ts";
-import { BLOB_MAX_BYTES, type RunnerEvent } from "../contract/event.ts";
+import type { RunnerEvent } from "../contract/event.ts";
+import { BLOB_MAX_BYTES } from "../contract/event-bounds.ts";
 import {
   FILES_LISTED_MAX_BYTES,
-  FileList,
   HEADER_SIZE,
-  type Hello,
   LINK_ROUTES,
   type Start,
   type StopRequest,
 } from "../contract/link.ts";
+import { FileList, type Hello } from "../contract/link-answers.ts";
 import type { SandboxLink } from "../core/link.ts";
 import { eventBatches } from "./link-events.ts";
 import { type LinkPeer, type LinkTimes, linkLost, type Request, violated } from "./link-peer.ts";

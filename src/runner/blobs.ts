@@ -4,7 +4,7 @@ import { mkdir, open, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { AppError } from "../contract/errors.ts";
-import { BLOB_MAX_BYTES, BLOBS_MAX_BYTES_PER_JOB } from "../contract/event.ts";
+import { BLOB_MAX_BYTES, BLOBS_MAX_BYTES_PER_JOB } from "../contract/event-bounds.ts";
 
 /** What is too large for an event, in files named by their SHA-256. Tools of the job can change them: whoever fetches one checks its hash. */
 export class Blobs {

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
-import type { FileList, Hello, Start, StopRequest } from "../contract/link.ts";
+import type { Start, StopRequest } from "../contract/link.ts";
+import type { FileList, Hello } from "../contract/link-answers.ts";
 
 /**
  * What a runner does when the orchestrator asks: the routes of the link, behind the transport.

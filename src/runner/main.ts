@@ -1,8 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
-import { VERSION } from "../contract/api.ts";
 import { LINK_FOLDER_INSIDE } from "../contract/link.ts";
+import { VERSION } from "../contract/version.ts";
 import { Blobs } from "./blobs.ts";
 import { dialLink } from "./link/dial.ts";
 import { Outbox } from "./outbox.ts";

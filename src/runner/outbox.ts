@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { AppError } from "../contract/errors.ts";
-import { EVENT_MAX_BYTES, type RunnerEventBody } from "../contract/event.ts";
+import type { RunnerEventBody } from "../contract/event.ts";
+import { EVENT_MAX_BYTES } from "../contract/event-bounds.ts";
 import { Spool } from "./spool.ts";
 
 /** Lines are kept, spilled and freed in blocks of at most this size. */

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { setTimeout as sleep } from "node:timers/promises";
-import { OUTPUT_CHUNK_MAX_BYTES, OUTPUT_MAX_BYTES, type RunnerEventBody } from "../contract/event.ts";
+import type { RunnerEventBody } from "../contract/event.ts";
+import { OUTPUT_CHUNK_MAX_BYTES, OUTPUT_MAX_BYTES } from "../contract/event-bounds.ts";
 
 /** Small pieces that follow each other within this time become one event; the first after a pause leaves at once. */
 const COALESCE_MS = 20;

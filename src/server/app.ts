@@ -6,11 +6,10 @@ import {
   EVENTS_HEARTBEAT_MS,
   JSON_BODY_MAX_BYTES,
   UPLOAD_MAX_BYTES,
-  VERSION,
   VERSION_HEADER,
 } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
-import { compareVersions } from "../contract/version.ts";
+import { compareVersions, VERSION } from "../contract/version.ts";
 import type { Log } from "../core/dependencies.ts";
 import { sendError } from "./error-answer.ts";
 import { KnownPaths } from "./known-paths.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { VERSION } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
+import { VERSION } from "../contract/version.ts";
 import { createServer } from "./app.ts";
 import { listen } from "./listen.ts";
 import { FakeOrchestrator } from "./orchestrator.fake.ts";

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { Readable } from "node:stream";
 import { AppError } from "../contract/errors.ts";
 import type { Event, EventBody } from "../contract/event.ts";
-import { type Job, Limits, NO_USAGE } from "../contract/job.ts";
+import { type Job, NO_USAGE } from "../contract/job.ts";
+import { Limits } from "../contract/limits.ts";
 import type { Follow } from "../core/orchestrator.ts";
 import type { Served } from "./route-context.ts";
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { ERRORS, ErrorBody, type ErrorCode } from "../contract/errors.ts";
+import { ErrorBody } from "../contract/error-body.ts";
+import { ERRORS, type ErrorCode } from "../contract/errors.ts";
 import { Sha256 } from "../contract/event.ts";
 import { JobId } from "../contract/job.ts";
 

@@ -1,7 +1,8 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import { VERSION, VERSION_HEADER } from "../contract/api.ts";
+import { VERSION_HEADER } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
+import { VERSION } from "../contract/version.ts";
 
 /** Answers what the HTTP parser refused, in the format of all other errors, and closes the connection. */
 export function answerSocketError(error: Error & { code?: string }, socket: Socket): void {

@@ -1,6 +1,7 @@
 import type { FastifySchemaCompiler } from "fastify";
 import type { core, z } from "zod";
-import { AppError, type ErrorDetail } from "../contract/errors.ts";
+import type { ErrorDetail } from "../contract/error-body.ts";
+import { AppError } from "../contract/errors.ts";
 
 /** Faults named in one answer; a body can have any number of them. */
 const DETAILS_MAX = 50;

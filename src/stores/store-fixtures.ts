@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Event, EventBody, RunnerEvent } from "../contract/event.ts";
-import { JobRequest, type JobRequestInput, Limits, NO_USAGE } from "../contract/job.ts";
+import { JobRequest, type JobRequestInput, NO_USAGE } from "../contract/job.ts";
+import { Limits } from "../contract/limits.ts";
 import type { JobRecord, JobState, Store } from "../core/store.ts";
 
 export const AT = "2026-05-01T10:00:00.000Z";

@@ -1,18 +1,18 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { z } from "zod";
+import * as z from "zod/mini";
 import { readBounded, readChecked, trailersOf, writeChecked } from "../../contract/checked-stream.ts";
 import { AppError } from "../../contract/errors.ts";
 import {
   Ack,
   FILES_LISTED_MAX_BYTES,
-  type FileList,
   HEADER_SIZE,
   LINK_ROUTES,
   Start,
   StopRequest,
 } from "../../contract/link.ts";
+import type { FileList } from "../../contract/link-answers.ts";
 import type { RunnerHandlers } from "../handlers.ts";
 import type { Outbox } from "../outbox.ts";
 
@@ -146,7 +146,7 @@ async function send(
   await writeChecked(content, stream, { signal });
 }
 
-async function body<S extends z.ZodType>(stream: ServerHttp2Stream, schema: S): Promise<z.infer<S>> {
+async function body<S extends z.ZodMiniType>(stream: ServerHttp2Stream, schema: S): Promise<z.output<S>> {
   const text = (await readBounded(stream, REQUEST_MAX_BYTES)).toString();
   let json: unknown;
   try {
@@ -154,7 +154,7 @@ async function body<S extends z.ZodType>(stream: ServerHttp2Stream, schema: S): 
   } catch (cause) {
     throw new AppError({ code: "invalid_json", message: "The body of the request is not JSON.", cause });
   }
-  const parsed = schema.safeParse(json);
+  const parsed = z.safeParse(schema, json);
   if (parsed.success) return parsed.data;
   throw new AppError({ code: "invalid_request", message: parsed.error.message.slice(0, 1000) });
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { z } from "zod";
+import * as z from "zod/mini";
 
 /** What a reaper says, one JSON line each (images/base/reaper.c). */
 const Status = z.union([

@@ -3,7 +3,8 @@ import { lstat, open, opendir, realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { Readable } from "node:stream";
 import { AppError } from "../../contract/errors.ts";
-import { FILES_LISTED_MAX, type FileEntry, type FileList } from "../../contract/link.ts";
+import { FILES_LISTED_MAX } from "../../contract/link.ts";
+import type { FileEntry, FileList } from "../../contract/link-answers.ts";
 import { realPathInside } from "./inside.ts";
 
 const LSTATS_AT_ONCE = 64;

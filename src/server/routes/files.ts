@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { FileList } from "../../contract/link.ts";
+import { FileList } from "../../contract/link-answers.ts";
 import { byteRange } from "../byte-range.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { BlobParams, errorAnswers, FileParams, JobParams, rawAnswer } from "../route-schemas.ts";
