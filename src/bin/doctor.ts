@@ -6,8 +6,9 @@ import type { Check } from "../contract/api.ts";
 import { Config } from "../contract/config.ts";
 import { AppError } from "../contract/errors.ts";
 import { checkEngine } from "../drivers/docker-doctor.ts";
-import { findEngine } from "../drivers/docker-engine.ts";
+import { type EngineHandle, findEngine } from "../drivers/docker-engine.ts";
 import { inspectImage } from "../drivers/docker-pull.ts";
+import { probeSharedSockets } from "../drivers/docker-socket-probe.ts";
 import { readHolder } from "../stores/state-lock.ts";
 import { engineOptions } from "./set-up.ts";
 import type { Settings } from "./settings.ts";
@@ -126,6 +127,7 @@ async function engine(settings: Settings, signal: AbortSignal): Promise<Check[]>
             message: `${image} is missing`,
             hint: "`sealwork setup` or the next `sealwork run` makes it.",
           },
+      ...(there ? [await sandbox(settings, found, image, signal)] : []),
     ];
   } catch (error) {
     const known = error instanceof AppError ? error : null;
@@ -137,5 +139,28 @@ async function engine(settings: Settings, signal: AbortSignal): Promise<Check[]>
         hint: known?.hint ?? "Start the container engine, then try again.",
       },
     ];
+  }
+}
+
+/** Starts a container and lets it reach a socket of this machine, as every job's has to. */
+async function sandbox(
+  settings: Settings,
+  engine: EngineHandle,
+  image: string,
+  signal: AbortSignal,
+): Promise<Check> {
+  const name = "sandbox";
+  try {
+    await mkdir(settings.data, { recursive: true, mode: 0o700 });
+    await probeSharedSockets(engine, image, settings.data, signal);
+    return {
+      name,
+      state: "ok",
+      message: "a container starts and reaches a socket of this machine",
+      hint: null,
+    };
+  } catch (error) {
+    const known = error instanceof AppError ? error : null;
+    return { name, state: "failed", message: known?.message ?? String(error), hint: known?.hint ?? null };
   }
 }
