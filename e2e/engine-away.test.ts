@@ -37,9 +37,11 @@ class PrivateEngine {
 
   async start(): Promise<void> {
     const at = (name: string) => join(this.folder, name);
+    // In a network of its own: an engine without a bridge removes the bridge that it finds, which is the other engine's.
     const child = spawn(
-      "dockerd",
+      "unshare",
       [
+        ...["--net", "dockerd"],
         ...["--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid"), "-H", this.host],
         ...["--bridge=none", "--iptables=false", "--shutdown-timeout=1", "--log-level=error"],
       ],
