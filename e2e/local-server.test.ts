@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { isAlive } from "../src/bin/is-alive.ts";
 import { Holder, ScheduleAnswer } from "../src/contract/api.ts";
 import type { Event } from "../src/contract/event.ts";
 import { Job } from "../src/contract/job.ts";
@@ -39,15 +40,6 @@ async function takeUsualPort(t: TestContext): Promise<void> {
   server.listen(8000, "127.0.0.1", () => resolve());
   await promise;
   t.after(() => server.listening && server.close());
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 test("run starts an orchestrator in the background on a port that is free, the next run finds it and schedules sooner", async (t) => {

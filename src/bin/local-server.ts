@@ -7,6 +7,7 @@ import type { Progress } from "../cli/progress.ts";
 import type { Holder } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
 import { readHolder } from "../stores/state-lock.ts";
+import { isAlive } from "./is-alive.ts";
 import { DEFAULT_HOST, providersOf, readToken, type Settings } from "./settings.ts";
 
 const HEALTH_TIMEOUT_MS = 2_000;
@@ -161,20 +162,5 @@ function terminate(pid: number): void {
     process.kill(pid, "SIGTERM");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
-}
-
-/** A zombie counts as ended: where PID 1 reaps nothing, as in many containers, it stays one for ever. Source: proc_pid_stat(5). */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-  try {
-    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
-  } catch {
-    // It ended just now, or this is no Linux: there the signal alone tells.
-    return process.platform !== "linux";
   }
 }
