@@ -66,12 +66,13 @@ export class DockerDriver implements SandboxDriver, AsyncDisposable {
 
   async #create(spec: SandboxSpec, signal: AbortSignal): Promise<void> {
     await this.#call(`starting sandbox ${spec.id}`, signal, async () => {
-      const existing = await this.#inspect(spec.id, signal);
+      // At once: a sandbox is nearly always new, and one that is not has this volume already.
+      const [existing] = await Promise.all([
+        this.#inspect(spec.id, signal),
+        this.#ensureVolume(spec, signal),
+      ]);
       if (existing !== null && existing.State.Status !== "created") return;
-      if (existing === null) {
-        await this.#ensureVolume(spec, signal);
-        await this.#createContainer(spec, signal);
-      }
+      if (existing === null) await this.#createContainer(spec, signal);
       await this.#start(spec.id, signal);
     });
   }

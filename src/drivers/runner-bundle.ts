@@ -1,5 +1,4 @@
-import { dirname, resolve } from "node:path";
-import type { Plugin } from "esbuild";
+import { resolve } from "node:path";
 
 /** `inputs` are the absolute paths of the files that went into it. */
 export type RunnerBundle = { code: Uint8Array; inputs: string[] };
@@ -22,7 +21,6 @@ export async function bundleRunner(root: string, entry: string): Promise<RunnerB
     legalComments: "none",
     logLevel: "silent",
     outfile: "runner.mjs",
-    plugins: [englishOnly],
     // Bundled CommonJS asks for Node's own modules with `require`, which a module does not have.
     banner: {
       js: 'import { createRequire as sealworkCreateRequire } from "node:module"; const require = sealworkCreateRequire(import.meta.url);',
@@ -31,14 +29,3 @@ export async function bundleRunner(root: string, entry: string): Promise<RunnerB
   const code = result.outputFiles[0]?.contents ?? new Uint8Array();
   return { code, inputs: Object.keys(result.metafile.inputs).map((path) => resolve(root, path)) };
 }
-
-/** The runner's messages are English; the other fifty languages of the schema library are a third of the bundle, read at every cold start. */
-const englishOnly: Plugin = {
-  name: "english-only",
-  setup(build) {
-    build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, ({ path }) => ({
-      contents: 'export { default as en } from "./en.js";',
-      resolveDir: dirname(path),
-    }));
-  },
-};
