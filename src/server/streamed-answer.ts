@@ -1,4 +1,4 @@
-import { Readable } from "node:stream";
+import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { FastifyReply } from "fastify";
 import type { Log } from "../core/dependencies.ts";
@@ -48,7 +48,10 @@ export async function sendStream(
           if (!raw.writableNeedDrain && !raw.writableEnded) raw.write(heartbeat.text);
         }, heartbeat.every_ms);
   try {
-    await pipeline(bytes(answer.content), raw, { signal: options.signal });
+    const length = answer.headers["content-length"];
+    const content = bytes(answer.content);
+    if (length === undefined) await pipeline(content, raw, { signal: options.signal });
+    else await pipeline(content, exactly(Number(length)), raw, { signal: options.signal });
   } catch (error) {
     raw.destroy();
     if (!options.signal.aborted && !isGone(error))
@@ -64,6 +67,21 @@ export async function sendStream(
 function bytes(content: AsyncIterable<string | Uint8Array>): Readable {
   if (content instanceof Readable) return content;
   return Readable.from(toBuffers(content), { objectMode: false, highWaterMark: BUFFER_BYTES });
+}
+
+/** Fails when more or fewer bytes pass than the headers promise: the next answer on the connection would be taken for the rest. */
+function exactly(length: number): Transform {
+  let left = length;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      left -= chunk.length;
+      if (left < 0) done(new Error(`The content is longer than the ${length} bytes that were announced.`));
+      else done(null, chunk);
+    },
+    flush(done) {
+      done(left === 0 ? null : new Error(`The content ended ${left} of ${length} bytes early.`));
+    },
+  });
 }
 
 async function* toBuffers(content: AsyncIterable<string | Uint8Array>): AsyncGenerator<Buffer> {

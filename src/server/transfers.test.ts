@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import net from "node:net";
+import { Readable } from "node:stream";
 import { after, before, test } from "node:test";
 import { AppError } from "../contract/errors.ts";
 import { startServer, type TestServer } from "./test-server.fake.ts";
@@ -152,4 +155,47 @@ test("a file of the workspace is sent so that no browser runs it, whole or in pa
   const missing = await fetch(`${server.url}/jobs/${job_id}/files/none`);
   assert.equal(missing.status, 404);
   await missing.body?.cancel();
+});
+
+test("a file that turns out shorter than was announced cuts the connection, so that the client neither waits nor takes a part for the whole", async () => {
+  const { job_id } = server.orchestrator.add();
+  const { file: original } = server.orchestrator;
+  server.orchestrator.file = async () => ({
+    size_bytes: 100,
+    content: Readable.from([Buffer.from("short")]),
+  });
+  try {
+    const signal = AbortSignal.timeout(5_000);
+    const answer = await fetch(`${server.url}/jobs/${job_id}/files/a`, { signal });
+    assert.equal(answer.headers.get("content-length"), "100");
+    await assert.rejects(answer.text());
+    assert.equal(signal.aborted, false);
+  } finally {
+    server.orchestrator.file = original;
+  }
+});
+
+test("a client that goes away before its part is read ends that request alone", async () => {
+  // A server of its own, so that an error that nobody takes counts against this test.
+  await using own = await startServer();
+  const begun = Promise.withResolvers<void>();
+  const read = Promise.withResolvers<Error>();
+  own.orchestrator.schedule = async (_request, { upload }, signal) => {
+    for await (const part of upload ?? []) {
+      begun.resolve();
+      await once(signal, "abort");
+      await new Promise((resolve) => setImmediate(resolve));
+      await Array.fromAsync(part.content).catch(read.resolve);
+    }
+    throw signal.reason;
+  };
+  const socket = net.connect(own.port, "127.0.0.1");
+  const head =
+    "POST /schedule HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 9999\r\n\r\n";
+  const job = '--b\r\nContent-Disposition: form-data; name="job"\r\n\r\n{"prompt":"x"}\r\n';
+  const begin = '--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\nbegun';
+  socket.write(head + job + begin);
+  await begun.promise;
+  socket.destroy();
+  assert.match((await read.promise).message, /premature|aborted/i);
 });

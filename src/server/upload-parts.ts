@@ -103,6 +103,8 @@ function counted(source: Readable, count: { length: number }, max: number): Read
       else done(null, chunk);
     },
   });
+  // It may break before it is read, and whoever reads it then hears of it.
+  through.on("error", () => undefined);
   source.once("error", (error) => through.destroy(error));
   return source.pipe(through);
 }
