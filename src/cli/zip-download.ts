@@ -31,7 +31,8 @@ export async function saveZip(
     path.dirname(file),
     `.${path.basename(file)}.${randomBytes(4).toString("hex")}.part`,
   );
-  const handle = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o666);
+  const { O_WRONLY, O_CREAT, O_EXCL, O_APPEND } = constants;
+  const handle = await open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0o666);
   try {
     const received = await receive(client, job_id, handle, signal);
     await handle.sync();
@@ -84,7 +85,8 @@ async function receive(
     etag = answer.headers.get("etag");
     try {
       for await (const chunk of answer.body ?? []) {
-        await handle.write(chunk, 0, chunk.byteLength, size);
+        // Not `write`, which may take a part and say nothing, as on a disk that has just become full.
+        await handle.appendFile(chunk);
         hash.update(chunk);
         size += chunk.byteLength;
       }
