@@ -65,7 +65,13 @@ export class Reaper {
       env: options.env,
       stdio: [...options.stdio, "pipe", "pipe"],
     });
-    const [, , , status, control] = child.stdio;
+    // Against its types, Node makes no streams when no descriptor is left, and tells why by an event that must find a listener.
+    const streams: ChildProcess["stdio"] | undefined = child.stdio;
+    if (streams === undefined) {
+      child.once("error", () => undefined);
+      throw new Error("The runner has no file descriptor left: daemons of earlier steps hold too many.");
+    }
+    const [, , , status, control] = streams;
     return new Reaper(child, status as Readable, control as Writable);
   }
 
