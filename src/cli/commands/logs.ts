@@ -88,10 +88,8 @@ async function* logBytes(
     }
     if (broken === null && (options.follow !== true || (await client.job(id, signal)).phase === "ended"))
       return;
-    if (attempt >= ATTEMPTS_MAX) {
-      if (broken === null) continue;
+    if (broken !== null && attempt >= ATTEMPTS_MAX)
       throw new AppError({ code: "unreachable", message: `The log of job ${id} broke off.`, cause: broken });
-    }
     await delay(PAUSE_MS, undefined, { signal });
   }
 }
