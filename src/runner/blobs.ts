@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, rename, writeFile } from "node:fs/promises";
+import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { AppError } from "../contract/errors.ts";
@@ -30,6 +30,7 @@ export class Blobs {
       await rename(unfinished, join(this.#folder, sha256));
     } catch {
       // An event without its blob is better than a job that ends for it; a full disk is found by its watch.
+      await rm(unfinished, { force: true }).catch(() => undefined);
       return null;
     }
     this.#kept.add(sha256);
