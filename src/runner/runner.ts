@@ -1,5 +1,6 @@
 import { AppError } from "../contract/errors.ts";
 import { LINK_PROTOCOL } from "../contract/link.ts";
+import { prepareScripts } from "./agents/script/script-agent.ts";
 import type { RunnerHandlers } from "./handlers.ts";
 import { type JobPlace, RunnerJob } from "./job.ts";
 import { killAllOthers } from "./quiesce.ts";
@@ -7,18 +8,30 @@ import { listFolder, readWorkspaceFile } from "./workspace/browse.ts";
 import { packWorkspace } from "./workspace/pack.ts";
 import { unpackInto } from "./workspace/unpack.ts";
 
+/** A link stands when control and bulk have both been asked for this. */
+const HELLOS_OF_A_LINK = 2;
+
 /** What this runner answers over its link. It has one job at most; without one it only serves what lies on the volume. */
 export function runnerHandlers(options: { place: JobPlace; epoch: string; version: string }): RunnerHandlers {
   const { place, epoch, version } = options;
   let job: RunnerJob | null = null;
+  let hellos = 0;
+  // The orchestrator now stores that there is a link; what the first step needs gets ready meanwhile, and delays no answer.
+  const prepare = (): void => {
+    place.processes.prepare();
+    prepareScripts();
+  };
   return {
-    hello: () => ({
-      protocol: LINK_PROTOCOL,
-      version,
-      epoch,
-      job_id: job?.start.job_id ?? null,
-      secret: job?.start.secret ?? null,
-    }),
+    hello() {
+      if (++hellos === HELLOS_OF_A_LINK) setImmediate(prepare);
+      return {
+        protocol: LINK_PROTOCOL,
+        version,
+        epoch,
+        job_id: job?.start.job_id ?? null,
+        secret: job?.start.secret ?? null,
+      };
+    },
     async start(start) {
       if (job === null) job = new RunnerJob(start, place);
       else if (job.start.job_id !== start.job_id || job.start.secret !== start.secret)

@@ -61,8 +61,11 @@ export class ToolProcesses implements AsyncDisposable {
     this.#reaper_path = options.reaper_path;
     this.#oomKills = options.oomKills;
     this.#fifos = new FifoSupply({ folder: options.folder });
-    // Not now: whoever starts has more urgent things to do first.
-    setImmediate(() => this.#fifos.prepare());
+  }
+
+  /** Makes in advance what the first tool needs. Holds the caller up for some ms. */
+  prepare(): void {
+    this.#fifos.prepare();
   }
 
   /**

@@ -34,6 +34,11 @@ export type ScriptAgentOptions = {
   output_max_bytes?: number;
 };
 
+/** The first prompt takes ten times as long to read as the next, because the parser's code is compiled when it is first used. */
+export function prepareScripts(): void {
+  parseScript("# Title\n\n```sh\necho\n```\n");
+}
+
 /**
  * Runs the fenced blocks of a prompt one after the other. Returns how the job ended; the caller says it. The first step that fails ends the
  * job unless its fence says `continue`. Throws AppError for a prompt that is no script, and what `emit` throws.
