@@ -11,13 +11,18 @@ export class OpenRequests {
   }
 
   /** Aborts when the client is gone before its answer was complete, or when the server stops. */
-  signal(reply: FastifyReply): AbortSignal {
+  signal(reply: Pick<FastifyReply, "raw">): AbortSignal {
     const controller = new AbortController();
     if (this.#closing) controller.abort(stopping());
+    if (reply.raw.destroyed) {
+      // Whoever asks after an await may come too late for the event.
+      controller.abort(gone());
+      return controller.signal;
+    }
     this.#controllers.add(controller);
     reply.raw.once("close", () => {
       this.#controllers.delete(controller);
-      if (!reply.raw.writableFinished) controller.abort(new Error("The client went away."));
+      if (!reply.raw.writableFinished) controller.abort(gone());
     });
     return controller.signal;
   }
@@ -26,6 +31,10 @@ export class OpenRequests {
     this.#closing = true;
     for (const controller of this.#controllers) controller.abort(stopping());
   }
+}
+
+function gone(): Error {
+  return new Error("The client went away.");
 }
 
 export function stopping(): AppError {
