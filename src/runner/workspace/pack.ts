@@ -6,6 +6,8 @@ import { type Header, type Pack, pack } from "tar-stream";
 const READ_BYTES = 256 * 1024;
 /** Holes of sparse files, which a tar carries as zeroes: together at most this, or the tar would be far larger than the disk. */
 const HOLES_MAX_BYTES = 128 * 1024 * 1024;
+/** The writer of tars keeps 32 bits of the seconds, with their sign: a time beyond becomes a wrong one. */
+const TIME_MAX_MS = (2 ** 31 - 1) * 1000;
 /** What of a tar's header is known before its content; the rest has defaults. */
 type Head = Partial<Header> & Pick<Header, "name">;
 
@@ -147,5 +149,6 @@ async function namesIn(path: Buffer): Promise<Buffer[] | null> {
 }
 
 function headerOf(name: string, stat: Stats): Head {
-  return { name, mode: stat.mode & 0o7777, mtime: stat.mtime, uid: 1000, gid: 1000 };
+  const mtime = new Date(Math.min(Math.max(stat.mtimeMs, 0), TIME_MAX_MS));
+  return { name, mode: stat.mode & 0o7777, mtime, uid: 1000, gid: 1000 };
 }

@@ -117,6 +117,18 @@ test("a FIFO and a file that is nearly all hole are counted, not packed", async 
   );
 });
 
+test("a file whose time no tar can say gets the nearest one that it can", async () => {
+  await using from = await folder();
+  await using to = await folder();
+  await writeFile(join(from.path, "late"), "x");
+  await writeFile(join(from.path, "early"), "x");
+  await utimes(join(from.path, "late"), new Date("2065-01-01T00:00:00Z"), new Date("2065-01-01T00:00:00Z"));
+  await promisify(execFile)("touch", ["-d", "1950-01-01T00:00:00Z", join(from.path, "early")]);
+  await unpackInto(to.path, packWorkspace(from.path, never()), never());
+  assert.equal((await lstat(join(to.path, "late"))).mtime.toISOString(), "2038-01-19T03:14:07.000Z");
+  assert.equal((await lstat(join(to.path, "early"))).mtime.toISOString(), "1970-01-01T00:00:00.000Z");
+});
+
 test("packing that is aborted ends", async () => {
   await using from = await folder();
   await writeFile(join(from.path, "a"), Buffer.alloc(64 * 1024 * 1024));
