@@ -3,6 +3,7 @@ import { Client } from "./client.ts";
 import { type Io, write } from "./io.ts";
 import type { LocalServer } from "./local-server.ts";
 import { createProgress } from "./progress.ts";
+import { jsonText } from "./terminal-text.ts";
 
 /** What every command gets. */
 export type Context = { io: Io; local: LocalServer; json: boolean };
@@ -66,5 +67,5 @@ export function print(context: Context, text: string): Promise<void> {
 
 /** Prints one JSON document in one line, which is NDJSON when repeated. */
 export function printJson(context: Context, value: unknown): Promise<void> {
-  return write(context.io.stdout, `${JSON.stringify(value)}\n`);
+  return write(context.io.stdout, `${jsonText(value)}\n`);
 }

@@ -3,7 +3,7 @@ import { AppError } from "../contract/errors.ts";
 import { type Context, Interrupted } from "./context.ts";
 import { EXIT, exitCodeOfError } from "./exit-code.ts";
 import { mayColour } from "./io.ts";
-import { plainText } from "./terminal-text.ts";
+import { jsonText, plainText } from "./terminal-text.ts";
 
 /**
  * Tells what went wrong and gives the exit code for it: on stderr for people, with --json as the error document on
@@ -16,7 +16,7 @@ export function reportError(context: Pick<Context, "io" | "json">, error: unknow
     return EXIT.interrupted;
   }
   const known = asAppError(error);
-  if (json) io.stdout.write(`${JSON.stringify(known.toBody())}\n`);
+  if (json) io.stdout.write(`${jsonText(known.toBody())}\n`);
   else io.stderr.write(`${lines(context, known).join("\n")}\n`);
   if (!(error instanceof AppError) && known.code === "internal" && error instanceof Error) {
     io.stderr.write(`${plainText(error.stack ?? String(error))}\n`);

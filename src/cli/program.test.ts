@@ -426,6 +426,20 @@ test("doctor prints a line for each check and ends with 5 when one has failed", 
   assert.equal(done.out(), "✓ engine  Docker 20.10\n✗ image   missing\n          → sealwork setup\n");
 });
 
+test("doctor obeys nothing that a server puts into its checks", async (t) => {
+  const { server, io } = await world(t);
+  server.intercept = ({ path: asked }, answer) => {
+    if (asked !== "/doctor") return false;
+    const check = { name: "en\x1b[2Jgine", state: "ok", message: "fine\x1b]0;title\x07", hint: null };
+    answer.setHeader("content-type", "application/json");
+    answer.end(JSON.stringify({ ok: true, checks: [check] }));
+    return true;
+  };
+  const done = await runFake(io(), ["doctor"]);
+  assert.equal(done.code(), 0);
+  assert.match(done.out(), /✓ engine {2}fine\n$/);
+});
+
 test("serve gives its options on and ends well with Ctrl-C; stop and setup reach the local server", async (t) => {
   const { io } = await world(t);
   const local = createFakeLocalServer({ url: "http://127.0.0.1:1", token: null });

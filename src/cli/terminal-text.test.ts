@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cut, LinePainter, plainLine, textWidth, wrapped } from "./terminal-text.ts";
+import { cut, jsonText, LinePainter, plainLine, textWidth, wrapped } from "./terminal-text.ts";
 
 test("what a terminal would obey is taken out or made visible", () => {
   assert.equal(plainLine("a\x1b[2J\x1b[1;1Hb"), "ab");
@@ -52,4 +52,12 @@ test("text is broken at spaces to fit, keeps its own lines and indent, and leave
   assert.deepEqual(wrapped("short /a/very/long/path end", 10), ["short", "/a/very/long/path", "end"]);
   assert.deepEqual(wrapped("\x1b[1mbold\x1b[22m text", 9), ["\x1b[1mbold\x1b[22m text"]);
   assert.deepEqual(wrapped("never broken at all", Number.POSITIVE_INFINITY), ["never broken at all"]);
+});
+
+test("JSON says the same without any control character that a terminal would obey", () => {
+  const value = { prompt: "a\x9b31m\x7f\x1b[2Jü\u202e" };
+  const text = jsonText(value);
+  assert.doesNotMatch(text, /[\x00-\x1f\x7f-\x9f\u202e]/);
+  assert.match(text, /ü/);
+  assert.deepEqual(JSON.parse(text), value);
 });

@@ -26,6 +26,14 @@ export function plainText(text: string): string {
     .join("\n");
 }
 
+/** A value as JSON in one line; what a terminal would obey and JSON leaves as it is stands there as an escape, which means the same. */
+export function jsonText(value: unknown): string {
+  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value)
+    .replace(/[\x7f-\x9f]/g, escaped)
+    .replace(DIRECTION, escaped);
+}
+
 /** Control characters as their pictures (U+2400…), direction controls by number; keeps tabs. */
 function visible(text: string): string {
   return text

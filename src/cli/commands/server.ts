@@ -6,7 +6,7 @@ import { EXIT } from "../exit-code.ts";
 import { mayColour } from "../io.ts";
 import { paragraph } from "../job-summary.ts";
 import { createProgress } from "../progress.ts";
-import { plainText } from "../terminal-text.ts";
+import { plainLine, plainText, textWidth } from "../terminal-text.ts";
 
 export type ServeOptions = { host: string; port?: number; auth: boolean };
 
@@ -84,9 +84,10 @@ async function remoteChecks(context: Context, signal: AbortSignal): Promise<Chec
 function checkLines(context: Context, checks: Check[]): string[] {
   const colours = picocolors.createColors(mayColour(context.io, "stdout"));
   const marks = { ok: colours.green("✓"), warning: colours.yellow("!"), failed: colours.red("✗") };
-  const width = Math.max(0, ...checks.map((check) => check.name.length));
+  const width = Math.max(0, ...checks.map((check) => textWidth(plainLine(check.name))));
   return checks.flatMap((check) => {
-    const mark = `${marks[check.state]} ${colours.bold(check.name.padEnd(width))}  `;
+    const name = plainLine(check.name);
+    const mark = `${marks[check.state]} ${colours.bold(name + " ".repeat(width - textWidth(name)))}  `;
     const lines = paragraph(context.io, mark, plainText(check.message));
     if (check.hint === null) return lines;
     const arrow = `${" ".repeat(width + 4)}${colours.dim("→")} `;
