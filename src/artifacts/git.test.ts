@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { never, rejectsWith } from "./artifact-samples.ts";
 import { Git } from "./git.ts";
 
@@ -25,4 +27,21 @@ test("aborting ends the child", async () => {
   await git.write("x");
   stop.abort(new Error("enough"));
   await assert.rejects(git.finish(), /enough/);
+});
+
+test("a run that finds no descriptor left fails alone", async () => {
+  const script = `
+    import { closeSync, openSync } from "node:fs";
+    import { Git } from ${JSON.stringify(import.meta.resolve("./git.ts"))};
+    const held = [];
+    const fill = () => { for (;;) held.push(openSync("/dev/null", "r")); };
+    try { fill(); } catch {}
+    let said = "started";
+    try { new Git(["version"], new AbortController().signal); } catch { said = "refused"; }
+    for (const fd of held) closeSync(fd);
+    // An error that nobody takes would come in the next turn and end the process.
+    setImmediate(() => console.log(said));`;
+  const limited = 'ulimit -n 64; exec "$0" --input-type=module-typescript -e "$1"';
+  const { stdout } = await promisify(execFile)("bash", ["-c", limited, process.execPath, script]);
+  assert.equal(stdout, "refused\n");
 });

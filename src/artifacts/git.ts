@@ -23,6 +23,12 @@ export class Git implements AsyncDisposable {
     this.#signal = signal;
     const child = spawn("/bin/sh", ["-c", ISOLATED, "sh", ...args], { stdio: ["pipe", "pipe", "pipe"] });
     this.#child = child;
+    const kill = () => void child.kill("SIGKILL");
+    // First of all: when no descriptor is left the child has no streams, and the error that follows must find its listener.
+    this.#ended = new Promise<number | null>((resolve) => {
+      child.once("error", () => resolve(null));
+      child.once("close", resolve);
+    }).finally(() => signal.removeEventListener("abort", kill));
     // Node throws away what nobody reads yet when a child ends, so it is read from the start.
     this.stdout = child.stdout.pipe(new PassThrough());
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -30,13 +36,8 @@ export class Git implements AsyncDisposable {
     });
     // A child that ended closes its input; why it ended is what `finish` reports.
     child.stdin.on("error", () => undefined);
-    const kill = () => void child.kill("SIGKILL");
     signal.addEventListener("abort", kill, { once: true });
     if (signal.aborted) kill();
-    this.#ended = new Promise<number | null>((resolve) => {
-      child.once("error", () => resolve(null));
-      child.once("close", resolve);
-    }).finally(() => signal.removeEventListener("abort", kill));
   }
 
   async write(chunk: Buffer | string): Promise<void> {
