@@ -175,6 +175,7 @@ test("run takes a sentence or standard input, limits, variables and labels from 
 for (const [argv, pattern] of [
   [["run", "missing.md"], /no file 'missing.md'/],
   [["run", "."], /is a folder/],
+  [["run", ""], /The task is empty/],
   [["run", "x y", "--memory", "lots"], /not a size/],
   [["run", "x y", "--env", "NOT_SET_ANYWHERE"], /not set here/],
   [["run", "x y", "--file", "none"], /no file 'none'/],

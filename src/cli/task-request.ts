@@ -92,6 +92,8 @@ async function readTask(io: Io, task: string): Promise<{ prompt: string; name: s
     const prompt = await readAll(io.stdin);
     return { prompt: notEmpty(prompt, "Standard input"), name: slug(titleOf(prompt)) };
   }
+  // Resolved as a path, no words at all are the current folder.
+  notEmpty(task, "The task");
   const file = path.resolve(io.cwd, task);
   // A sentence can be longer than any path may be; asking for it then fails in its own way, which is no file either.
   const found = await stat(file).catch(() => null);
