@@ -69,6 +69,22 @@ test("every folder of src has its line in the table", () => {
   assert.deepEqual([...folders].sort(), Object.keys(MAY_IMPORT).sort());
 });
 
+test("ARCHITECTURE.md has the same table", () => {
+  const page = readFileSync(join(source, "../ARCHITECTURE.md"), "utf8");
+  const rows = Array.from(
+    page.matchAll(/^\| `src\/(\w+)\/` \|.*\| ([^|]+) \|$/gm),
+    ([, folder = "", words = ""]) => {
+      if (words === "nothing of ours") return [folder, []];
+      if (words === "all but runner")
+        return [folder, Object.keys(MAY_IMPORT).filter((one) => one !== "runner" && one !== folder)];
+      return [folder, words.split(", ")];
+    },
+  );
+  const sorted = (table: Record<string, readonly string[]>) =>
+    Object.fromEntries(Object.entries(table).map(([folder, names]) => [folder, [...names].sort()]));
+  assert.deepEqual(sorted(Object.fromEntries(rows)), sorted(MAY_IMPORT));
+});
+
 test("core does no I/O", () => {
   const wrong = files
     .filter(({ folder, path }) => folder === "core" && !isTest(path))
