@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -30,12 +30,15 @@ before(async () => {
     join(folder, "Dockerfile"),
     `FROM ${OLD_DEBIAN.name}\nCOPY --from=sealwork/base /opt/sealwork /opt/sealwork\nRUN /opt/sealwork/setup\n`,
   );
+  await mkdir(join(folder, "slow"));
+  await writeFile(join(folder, "slow/Dockerfile"), "FROM sealwork/base\nUSER root\nRUN sleep 3\n");
   orchestrator = await TestOrchestrator.start({
     config: {
       templates: {
         // Made by the person, as README says, and made by us on first use.
         ready: { image: `${OWN}-ready:mine`, description: "An older Debian" },
         built: { image: `${OWN}-built`, build: folder },
+        slow: { image: `${OWN}-slow`, build: join(folder, "slow") },
         missing: { image: `${OWN}-nobody-made:this` },
       },
     },
@@ -89,6 +92,17 @@ for (const [fence, program] of [
     assert.match(message, /choose a template that has it, or add it to the image/);
     assert.equal(text(await orchestrator.zip(job_id), "kept.txt"), "kept\n");
   });
+
+test("no clock of the job runs while its image is built in phase starting", async () => {
+  const limits = { timeout_s: 1, idle_timeout_s: 1 };
+  const job_id = await orchestrator.schedule({ prompt: script("true"), template: "slow", limits });
+  const job = await orchestrator.ended(job_id);
+  assert.equal(job.status, "complete", JSON.stringify(job.reason));
+  assert.ok((job.timings.starting_ms ?? 0) > 3000, "the build took longer than the limits");
+  const types = (await orchestrator.allEvents(job_id)).map(({ type }) => type);
+  assert.ok(types.includes("image.progress"));
+  assert.ok(types.lastIndexOf("image.progress") < types.indexOf("job.started"));
+});
 
 test("an image that nobody made ends the job with what to type", async () => {
   const job_id = await orchestrator.schedule({ prompt: script("true"), template: "missing" });
