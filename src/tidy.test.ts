@@ -96,6 +96,33 @@ test("core does no I/O", () => {
   assert.deepEqual(wrong, []);
 });
 
+test("core and contract know no vendor: they import the platform, each other and the schema library only", () => {
+  const wrong = files
+    .filter(({ folder, path }) => (folder === "core" || folder === "contract") && !isTest(path))
+    .flatMap(({ path, text }) =>
+      importsOf(text)
+        .filter((specifier) => !/^(\.|node:|zod(\/|$)|mdast)/.test(specifier))
+        .map(
+          (specifier) => `src/${path} imports ${specifier}: keep it in the folder that talks to that vendor`,
+        ),
+    );
+  assert.deepEqual(wrong, []);
+});
+
+test("lock files carry no download addresses, so that every machine downloads from where its own settings say", () => {
+  const repository = join(source, "..");
+  for (const path of ["package-lock.json", "images/base/package-lock.json"]) {
+    const lock: { packages: Record<string, { resolved?: string }> } = JSON.parse(
+      readFileSync(join(repository, path), "utf8"),
+    );
+    const addresses = Object.entries(lock.packages).filter(
+      ([, { resolved }]) => resolved !== undefined && /^[a-z+]+:/.test(resolved),
+    );
+    assert.deepEqual([path, addresses], [path, []]);
+    assert.ok(Object.keys(lock.packages).length > 1, `${path} lists packages`);
+  }
+});
+
 test("only src/bin reads the environment", () => {
   const wrong = files
     .filter(({ folder, path, text }) => folder !== "bin" && !isTest(path) && /\bprocess\.env\b/.test(text))
