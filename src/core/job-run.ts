@@ -112,7 +112,7 @@ export class JobRun {
   }
 
   async #start(stop: AbortSignal): Promise<void> {
-    const { names, images, config, clock } = this.#dependencies;
+    const { names, images, links, config, clock } = this.#dependencies;
     const { request, limits, job_id } = this.#job.record;
     if (this.#job.state.phase === "queued") {
       const sandbox_id = names.sandbox_id();
@@ -135,7 +135,11 @@ export class JobRun {
 
     const wanted = { name: request.template, image: template.image, build: template.build };
     const progress = imageProgress(this.#job, this.#dependencies.log);
-    const image = await patiently(clock, () => images.ensure(wanted, progress, stop), stop);
+    // The sockets do not depend on the image, so they are made meanwhile; opening them again finds them open.
+    const [image] = await Promise.all([
+      patiently(clock, () => images.ensure(wanted, progress, stop), stop),
+      links.open(sandbox.id),
+    ]);
     await this.#job.apply({ change: { image }, events: [] });
     const link = await sandbox.start(
       { job_id, volume, image: image.reference, limits, runtime: config.runtime },
