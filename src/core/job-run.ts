@@ -45,10 +45,6 @@ export class JobRun {
     else if (state.cancel_requested) this.#ending.set(cancelled());
   }
 
-  get record(): JobRecord {
-    return this.#job.record;
-  }
-
   /** The link to the sandbox; null while there is none. */
   get link(): SandboxLink | null {
     return this.#sandbox?.link ?? null;

@@ -80,7 +80,6 @@ export interface Store {
   ): Promise<{ jobs: JobRecord[]; next_cursor: string | null }>;
   /** All jobs that have not ended, oldest first. */
   unendedJobs(): Promise<JobRecord[]>;
-  countQueued(): Promise<number>;
   /** Changes a job and appends events, in one transaction; numbers them, at the time given. Returns them as stored. */
   append(job_id: string, at: string, change: Partial<JobState>, events: EventBody[]): Promise<Event[]>;
   /**

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Selectable } from "kysely";
-import { NO_USAGE, PROMPT_LISTED_MAX_CHARS } from "../contract/job.ts";
+import { PROMPT_LISTED_MAX_CHARS } from "../contract/job.ts";
+import { initialState } from "../core/lifecycle.ts";
 import type { JobRecord, JobState } from "../core/store.ts";
 import type { Tables } from "./tables.ts";
 
@@ -21,27 +22,6 @@ export type JobRow = Pick<
 
 type Details = Pick<JobRecord, "request" | "limits" | "retry_of" | "has_upload">;
 
-/** What a state is where its JSON, written by an older release, says nothing. */
-const BLANK: JobState = {
-  status: "pending",
-  phase: "queued",
-  reason: null,
-  ending: null,
-  cancel_requested: false,
-  sandbox_id: null,
-  volume: null,
-  image: null,
-  link_secret: null,
-  runner_epoch: null,
-  runner_n: 0,
-  starting_at: null,
-  started_at: null,
-  packing_at: null,
-  ended_at: null,
-  usage: NO_USAGE,
-  result: null,
-};
-
 export function toJob(row: JobRow): JobRecord {
   const details = parseObject(row.details, row.job_id) as Details;
   return {
@@ -57,7 +37,8 @@ export function toJob(row: JobRow): JobRecord {
 }
 
 export function toState(row: { job_id: string; state: string }): JobState {
-  return { ...BLANK, ...parseObject(row.state, row.job_id) };
+  // What a state written by an older release does not say is as it was at the job's beginning.
+  return { ...initialState(), ...parseObject(row.state, row.job_id) };
 }
 
 /** The columns of `jobs` that follow from a state. */

@@ -100,15 +100,6 @@ export class KyselyStore implements Store {
     return rows.map(toJob);
   }
 
-  async countQueued(): Promise<number> {
-    const row = await this.#db
-      .selectFrom("jobs")
-      .select(({ fn }) => fn.countAll().as("count"))
-      .where("phase", "=", "queued")
-      .executeTakeFirstOrThrow();
-    return Number(row.count);
-  }
-
   append(job_id: string, at: string, change: Partial<JobState>, events: EventBody[]): Promise<Event[]> {
     return this.#db.transaction().execute(async (trx) => {
       const job = await jobToChange(trx, job_id);

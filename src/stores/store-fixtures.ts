@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Event, EventBody, RunnerEvent } from "../contract/event.ts";
-import { JobRequest, type JobRequestInput, NO_USAGE } from "../contract/job.ts";
+import { JobRequest, type JobRequestInput } from "../contract/job.ts";
 import { Limits } from "../contract/limits.ts";
+import { initialState } from "../core/lifecycle.ts";
 import type { JobRecord, JobState, Store } from "../core/store.ts";
 
 export const AT = "2026-05-01T10:00:00.000Z";
@@ -21,26 +22,7 @@ export function newJob(options: {
     limits: Limits.parse({}),
     retry_of: null,
     has_upload: false,
-    state: {
-      status: "pending",
-      phase: "queued",
-      reason: null,
-      ending: null,
-      cancel_requested: false,
-      sandbox_id: null,
-      volume: null,
-      image: null,
-      link_secret: null,
-      runner_epoch: null,
-      runner_n: 0,
-      starting_at: null,
-      started_at: null,
-      packing_at: null,
-      ended_at: null,
-      usage: NO_USAGE,
-      result: null,
-      ...options.state,
-    },
+    state: { ...initialState(), ...options.state },
   };
 }
 
