@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { EVENT_TYPES } from "./event.ts";
-import { Job, JobId, Status } from "./job.ts";
+import { Egress, EgressHost, Job, JobId, Status } from "./job.ts";
 import { Limits } from "./limits.ts";
+import { MESSAGE_MAX_CHARS } from "./link.ts";
+import { PROTOCOLS } from "./models.ts";
 
 /** CLI and server tell each other their version in this header. */
 export const VERSION_HEADER = "x-sealwork-version";
@@ -66,10 +68,44 @@ export const Template = z.object({
   image: z.string(),
   description: z.string(),
   limits: Limits,
+  egress: Egress,
   default: z.boolean(),
 });
 export type Template = z.infer<typeof Template>;
 export const TemplatesAnswer = z.object({ templates: z.array(Template) });
+
+/** A provider of models, without its key. */
+export const Provider = z.object({
+  name: z.string(),
+  protocol: z.enum(PROTOCOLS),
+  base_url: z.string(),
+  has_key: z.boolean(),
+  default_model: z.string().nullable(),
+});
+export type Provider = z.infer<typeof Provider>;
+export const ProvidersAnswer = z.object({
+  providers: z.array(Provider),
+  default_model: z.string().nullable().meta({ description: "`provider/model`; null when no model is configured." }),
+});
+export type ProvidersAnswer = z.infer<typeof ProvidersAnswer>;
+
+export const MessageRequest = z.strictObject({
+  text: z
+    .string()
+    .max(MESSAGE_MAX_CHARS)
+    .refine((text) => text.trim() !== "", "The message is empty.")
+    .refine((text) => !text.includes("\0"), "The message contains a NUL character."),
+});
+export const MessageAnswer = z.object({ job_id: JobId, accepted: z.literal(true) });
+export type MessageAnswer = z.infer<typeof MessageAnswer>;
+
+export const ApprovalRequest = z.strictObject({ decision: z.enum(["allow", "deny"]) });
+export const ApprovalAnswer = z.object({ job_id: JobId, n: z.int(), decision: z.enum(["allow", "deny"]) });
+export type ApprovalAnswer = z.infer<typeof ApprovalAnswer>;
+
+export const EgressRequest = z.strictObject({ host: EgressHost });
+export const EgressAnswer = z.object({ job_id: JobId, egress: Egress });
+export type EgressAnswer = z.infer<typeof EgressAnswer>;
 
 /** One line of `sealwork doctor`. */
 export const Check = z.object({

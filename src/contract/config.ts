@@ -1,5 +1,8 @@
 import { z } from "zod";
+import { AgentCli, BUILT_IN_AGENTS } from "./agent-cli.ts";
+import { Egress } from "./job.ts";
 import { Limits } from "./limits.ts";
+import { PROTOCOLS } from "./models.ts";
 
 /** A named image with limits. `build` is a folder with a Dockerfile (relative: to the installation), null for a ready image. */
 export const TemplateConfig = z.strictObject({
@@ -7,6 +10,8 @@ export const TemplateConfig = z.strictObject({
   build: z.string().min(1).nullable().default(null),
   description: z.string().max(400).default(""),
   limits: z.prefault(Limits, {}),
+  /** What jobs of this template may reach when they do not say it themselves. */
+  egress: Egress.prefault({}),
 });
 export type TemplateConfig = z.infer<typeof TemplateConfig>;
 
@@ -16,16 +21,68 @@ export const BASE_TEMPLATE = {
   description: "Debian with bash, Python 3, Node 26, git and a C compiler",
 };
 
+export const AGENTS_TEMPLATE = {
+  image: "sealwork/agents",
+  build: "images/agents",
+  description: "The base image with agent CLIs",
+};
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/);
+
+/** A provider of models. Its key stands here or, better, in the environment variable that `api_key_env` names; Ollama and the like need none. */
+export const ProviderConfig = z.strictObject({
+  protocol: z.enum(PROTOCOLS),
+  /** Null: the protocol's own provider. With `openai` it ends where `/chat/completions` follows, which is mostly `/v1`. */
+  base_url: z.url({ protocol: /^https?$/ }).nullable().default(null),
+  api_key: z.string().min(1).nullable().default(null),
+  api_key_env: z.string().min(1).nullable().default(null),
+  default_model: z.string().min(1).nullable().default(null),
+});
+export type ProviderConfig = z.infer<typeof ProviderConfig>;
+
+/** What is known of a model. Prices are in US dollars for a million tokens; null means that they are not known. */
+export const ModelConfig = z.strictObject({
+  context_tokens: z.int().min(1_000).default(128_000),
+  max_output_tokens: z.int().min(100).default(8_192),
+  input_usd_per_million: z.number().min(0).nullable().default(null),
+  output_usd_per_million: z.number().min(0).nullable().default(null),
+  /** Of input that came from the provider's cache; null: as other input. */
+  cached_usd_per_million: z.number().min(0).nullable().default(null),
+});
+export type ModelConfig = z.infer<typeof ModelConfig>;
+
 /** The one configuration file, `config.json`. Every field has a default, so an empty object is a whole configuration. */
 export const Config = z.strictObject({
   $schema: z.string().optional(),
   templates: z
-    .record(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/), TemplateConfig)
+    .record(name, TemplateConfig)
     .prefault({})
     .transform(
-      (given): Record<string, TemplateConfig> => ({ base: TemplateConfig.parse(BASE_TEMPLATE), ...given }),
+      (given): Record<string, TemplateConfig> => ({
+        base: TemplateConfig.parse(BASE_TEMPLATE),
+        agents: TemplateConfig.parse(AGENTS_TEMPLATE),
+        ...given,
+      }),
     ),
   default_template: z.string().default("base"),
+  /** By name; beside them those that environment variables configure: google, openai, anthropic. */
+  providers: z.record(name, ProviderConfig).default({}),
+  /** By `provider/model` or by `model` alone; completes and overrides the built-in table. */
+  models: z.record(z.string().min(1).max(200), ModelConfig).default({}),
+  /** `provider/model`, or the name of a model of the first provider that there is. */
+  default_model: z.string().min(1).max(200).nullable().default(null),
+  /** Agent CLIs by the name that a job asks for; completes and overrides the built-in table. */
+  agents: z
+    .record(name, AgentCli)
+    .prefault({})
+    .transform(
+      (given): Record<string, AgentCli> => ({
+        ...Object.fromEntries(
+          Object.entries(BUILT_IN_AGENTS).map(([known, cli]) => [known, AgentCli.parse(cli)]),
+        ),
+        ...given,
+      }),
+    ),
   /** Jobs at work at the same time; null means as many as the machine has cores. */
   concurrency: z.int().min(1).max(1000).nullable().default(null),
   /** Jobs that wait for a place. */

@@ -52,6 +52,26 @@ export const ERRORS = {
     retryable: false,
     meaning: "The request line and headers are too large.",
   },
+  egress_denied: {
+    status: 403,
+    retryable: false,
+    meaning: "The egress policy of the job does not allow this connection.",
+  },
+  model_route_denied: {
+    status: 403,
+    retryable: false,
+    meaning: "Only the model routes of the job's providers can be called.",
+  },
+  budget_exhausted: {
+    status: 403,
+    retryable: false,
+    meaning: "The budget of the job does not allow another model call.",
+  },
+  model_unavailable: {
+    status: 502,
+    retryable: true,
+    meaning: "The provider of the model did not answer.",
+  },
   internal: { status: 500, retryable: false, meaning: "A fault of the server; its log has the detail." },
   not_available: { status: 501, retryable: false, meaning: "This version does not have it." },
   link_lost: {

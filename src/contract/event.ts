@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { EVENT_MAX_BYTES } from "./event-bounds.ts";
-import { JobId, Phase, Reason, Status } from "./job.ts";
+import { EgressPolicy, JobId, OpenApproval, Phase, Reason, Status } from "./job.ts";
 
 /** Events kept of one job. A runner that sends more breaks the rules of the link. */
 export const EVENTS_MAX_PER_JOB = 5_000_000;
@@ -9,6 +9,21 @@ export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const shortText = z.string().max(4000);
 const path = z.string().min(1).max(4096);
 const step = z.int().min(1).meta({ description: "The step's number in its job, from 1." });
+
+/** What carries a step out. `search`, `web`, `think` and `other` are tools of agent CLIs. */
+export const StepTool = z.enum([
+  "shell",
+  "python",
+  "js",
+  "ts",
+  "file",
+  "desktop",
+  "search",
+  "web",
+  "think",
+  "other",
+]);
+export type StepTool = z.infer<typeof StepTool>;
 
 /** How a step's process came to its end: its own exit, a signal, the kernel for lack of memory, or us. */
 export const StepCause = z.enum([
@@ -26,7 +41,7 @@ export type StepCause = z.infer<typeof StepCause>;
 const fromRunner = {
   "step.started": z.object({
     step,
-    tool: z.enum(["shell", "python", "js", "ts", "file", "desktop"]),
+    tool: StepTool,
     title: shortText.meta({
       description: "One line for people: the first line of the code, or the file's path.",
     }),
@@ -51,13 +66,56 @@ const fromRunner = {
     duration_ms: z.number().min(0),
     ok: z.boolean(),
   }),
-  "plan.made": z.object({ steps: z.array(z.object({ title: shortText })).max(1000) }),
+  "step.displayed": z.object({
+    step,
+    mime: z
+      .string()
+      .max(100)
+      .meta({ description: "Such as image/png or text/html; never rendered as a page of ours." }),
+    blob: Sha256.nullable(),
+    text: z
+      .string()
+      .max(16 * 1024)
+      .nullable()
+      .meta({ description: "What to show where the blob cannot be; may be cut." }),
+  }),
+  "plan.made": z.object({
+    steps: z
+      .array(z.object({ title: shortText, state: z.enum(["pending", "active", "done"]).default("pending") }))
+      .max(1000),
+    files: z
+      .array(shortText)
+      .max(200)
+      .default([])
+      .meta({ description: "Files that the work is expected to leave." }),
+    checks: z
+      .array(z.object({ title: shortText, command: shortText }))
+      .max(50)
+      .default([])
+      .meta({ description: "How the result will be checked." }),
+  }),
+  "agent.waiting": z.object({
+    summary: z.string().max(16 * 1024),
+    linger_s: z.number().min(0),
+  }),
+  "conversation.compacted": z.object({
+    tokens_before: z.number().min(0),
+    tokens_after: z.number().min(0),
+    turns: z.int().min(0).meta({ description: "How many turns became a summary." }),
+  }),
   "message.said": z.object({ from: z.enum(["agent", "person"]), text: z.string().max(32 * 1024) }),
   "file.changed": z.object({
     path,
     change: z.enum(["created", "modified", "deleted"]),
     size_bytes: z.number().min(0),
-    blob: Sha256.nullable(),
+    blob: Sha256.nullable().meta({ description: "The whole content, where it was kept." }),
+    diff: z
+      .string()
+      .max(16 * 1024)
+      .nullable()
+      .default(null)
+      .meta({ description: "Unified diff; cut when longer, then diff_blob has it all." }),
+    diff_blob: Sha256.nullable().default(null),
   }),
   "limit.reached": z.object({
     limit: z.enum(["output", "disk", "memory", "pids", "events", "blobs"]),
@@ -91,6 +149,42 @@ const fromOrchestrator = {
   "sandbox.linked": z.object({ sandbox_id: z.string(), epoch: z.string(), relinked: z.boolean() }),
   "sandbox.replaced": z.object({ sandbox_id: z.string(), by: z.string(), reason: shortText }),
   "cancel.requested": z.object({}),
+  "model.called": z.object({
+    provider: z.string(),
+    model: z.string(),
+    outcome: z.enum(["ok", "refused", "cut", "failed"]).meta({
+      description: "ok; refused: the provider said no; cut: the answer broke off; failed: no answer came.",
+    }),
+    http_status: z.int().nullable(),
+    attempts: z.int().min(1),
+    input_tokens: z.int().min(0),
+    cached_tokens: z.int().min(0).meta({ description: "Of the input, those that came from a cache." }),
+    output_tokens: z.int().min(0),
+    estimated: z.boolean().meta({ description: "True when the provider did not say how many tokens it were." }),
+    cost_usd: z.number().min(0).nullable().meta({ description: "Null for a model without a price." }),
+    duration_ms: z.number().min(0),
+  }),
+  "egress.denied": z.object({
+    host: shortText,
+    port: z.int(),
+    rule: z.enum(["policy", "address", "name", "resolution", "host_mismatch", "limit", "approval", "request"]),
+    policy: EgressPolicy,
+    count: z.int().min(1).meta({ description: "How often since the last event of this kind." }),
+    message: shortText,
+  }),
+  "egress.opened": z.object({ host: shortText, by: z.enum(["request", "approval"]) }),
+  "approval.asked": z.object({
+    n: z.int().min(1),
+    kind: OpenApproval.shape.kind,
+    title: shortText,
+    detail: z.string().max(8000),
+    expires_at: z.iso.datetime().nullable(),
+  }),
+  "approval.given": z.object({
+    n: z.int().min(1),
+    decision: z.enum(["allow", "deny"]),
+    by: z.enum(["person", "timeout", "job_end"]),
+  }),
   "artifact.packed": z.object({
     size_bytes: z.number(),
     sha256: Sha256,

@@ -28,9 +28,27 @@ export const Reason = z.object({
 });
 export type Reason = z.infer<typeof Reason>;
 
+export const EgressPolicy = z.enum(["none", "allow", "packages", "internet"]);
+export type EgressPolicy = z.infer<typeof EgressPolicy>;
+/** A host by name, `*.` in front for all names below it, and a port when not every port is meant. Addresses are no names. */
+export const EgressHost = z
+  .string()
+  .max(260)
+  .regex(
+    /^(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*(?=[a-z0-9-]*[a-z])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(:[0-9]{1,5})?$/i,
+    "Write a host as example.org, *.example.org or example.org:8443; addresses are not taken.",
+  );
+export const EGRESS_HOSTS_MAX = 1000;
+/** What a sandbox may reach: the hosts, beside what the policy names (`packages`: the registries of the machine). */
 export const Egress = z.strictObject({
-  policy: z.enum(["none", "allow", "packages", "internet"]).default("packages"),
-  hosts: z.array(z.string().min(1).max(255)).max(1000).default([]),
+  policy: EgressPolicy.default("packages"),
+  hosts: z.array(EgressHost).max(EGRESS_HOSTS_MAX).default([]),
+});
+export type Egress = z.infer<typeof Egress>;
+/** The same as a caller gives it: no policy means the template's. */
+const EgressInput = z.strictObject({
+  policy: EgressPolicy.nullable().default(null),
+  hosts: Egress.shape.hosts,
 });
 
 export const Budget = z.strictObject({
@@ -38,11 +56,32 @@ export const Budget = z.strictObject({
   max_cost_usd: z.number().positive().nullable().default(null),
   max_calls: z.int().positive().nullable().default(null),
 });
+export type Budget = z.infer<typeof Budget>;
 
+/** `risky` asks before a host off the list is opened and whatever an agent CLI asks for; `always` before each step that runs or writes something. */
+export const ApprovalPolicy = z.enum(["never", "risky", "always"]);
 export const Approval = z.strictObject({
-  policy: z.enum(["never", "dangerous", "always"]).default("never"),
-  timeout_s: z.number().min(1).nullable().default(null),
+  policy: ApprovalPolicy.default("never"),
+  /** Silence for this long means no; null waits as long as the job's clock allows. */
+  timeout_s: z
+    .number()
+    .min(1)
+    .max(30 * 24 * 3600)
+    .nullable()
+    .default(null),
 });
+export type Approval = z.infer<typeof Approval>;
+
+/** A question that waits for its answer. */
+export const OpenApproval = z.object({
+  n: z.int().min(1),
+  kind: z.enum(["egress", "step", "permission"]),
+  title: z.string(),
+  detail: z.string(),
+  asked_at: z.iso.datetime(),
+  expires_at: z.iso.datetime().nullable(),
+});
+export type OpenApproval = z.infer<typeof OpenApproval>;
 
 const noNul = (text: string) => !text.includes("\0");
 
@@ -57,8 +96,20 @@ export const JobRequest = z.strictObject({
     )
     .refine(noNul, "The prompt contains a NUL character."),
   agent: z.string().min(1).max(64).default("auto"),
-  template: z.string().min(1).max(64).default("base"),
-  model: z.string().min(1).max(200).nullable().default(null),
+  template: z
+    .string()
+    .min(1)
+    .max(64)
+    .nullable()
+    .default(null)
+    .meta({ description: "Null takes the agent's own template, else the default one." }),
+  model: z
+    .string()
+    .min(1)
+    .max(200)
+    .nullable()
+    .default(null)
+    .meta({ description: "`model` or `provider/model`; null takes the default one." }),
   limits: z.prefault(LimitsInput, {}),
   env: z
     .record(
@@ -84,7 +135,7 @@ export const JobRequest = z.strictObject({
       `At most ${LABELS_MAX_ENTRIES} labels.`,
     ),
   priority: z.int().min(-1000).max(1000).default(0),
-  egress: Egress.prefault({}),
+  egress: EgressInput.prefault({}),
   budget: Budget.prefault({}),
   approval: Approval.prefault({}),
   linger_s: z
@@ -96,6 +147,9 @@ export const JobRequest = z.strictObject({
 });
 export type JobRequest = z.infer<typeof JobRequest>;
 export type JobRequestInput = z.input<typeof JobRequest>;
+
+/** A request that was judged: agent, template, model and egress are settled. */
+export type AdmittedRequest = Omit<JobRequest, "template" | "egress"> & { template: string; egress: Egress };
 
 export const Usage = z.object({
   cpu_ms: z.number(),
@@ -138,6 +192,7 @@ export const JobLinks = z.object({
   events: z.string(),
   logs: z.string(),
   files: z.string(),
+  messages: z.string(),
   cancel: z.string(),
   download: z.string(),
 });
@@ -163,6 +218,11 @@ export const Job = z.object({
   template: z.string(),
   model: z.string().nullable(),
   limits: Limits,
+  egress: Egress,
+  budget: Budget,
+  approval: Approval,
+  approvals: z.array(OpenApproval).meta({ description: "Questions that wait for an answer." }),
+  linger_s: z.number(),
   labels: z.record(z.string(), z.string()),
   priority: z.number(),
   patch: z.boolean(),

@@ -1,12 +1,16 @@
 // In the small form of the schema library: the runner, which starts anew for every job, builds what stands here.
 import * as z from "zod/mini";
+import { AgentCli } from "./agent-cli.ts";
 import { Limits } from "./limits.ts";
+import { ModelAccess } from "./models.ts";
 
 /**
  * The link between a sandbox's runner and the orchestrator: HTTP/2 over unix sockets in a folder of this one sandbox.
  * The runner dials all sockets. On `control` and `bulk` the roles are turned round: the runner serves, the orchestrator asks.
  */
-export const LINK_PROTOCOL = 1;
+export const LINK_PROTOCOL = 2;
+/** Runners that the release before this one started are served too: what is new since is asked of newer ones only. */
+export const LINK_PROTOCOLS_SERVED: readonly number[] = [1, 2];
 /** Where the folder of sockets is mounted, read-only, inside a sandbox. */
 export const LINK_FOLDER_INSIDE = "/run/sealwork";
 export const SOCKETS = ["control", "bulk", "out"] as const;
@@ -37,6 +41,8 @@ export const LINK_ROUTES = {
   ack: "/ack",
   /** control: POST StopRequest -> {} ; ends the running step and the agent, then `agent.ended` comes (outcome stopped) */
   stop: "/stop",
+  /** control: POST Message -> {} ; words of a person for the agent, taken once for each id; AppError `conflict` when it takes none */
+  message: "/message",
   /** control: POST -> {} ; kills every process of the sandbox but the runner; answered when none remains */
   quiesce: "/quiesce",
   /** bulk: POST tar -> {files}; unpacks into the workspace; request ends with the trailers */
@@ -51,16 +57,69 @@ export const LINK_ROUTES = {
   blob: "/blob",
 } as const;
 
+/**
+ * On `out` the runner asks and the orchestrator answers. CONNECT with one of these authorities opens a stream of bytes: what a program
+ * in the sandbox sends to MODEL_PORT or EGRESS_PORT, untouched.
+ */
+export const OUT_STREAMS = ["models", "egress"] as const;
+export type OutStream = (typeof OUT_STREAMS)[number];
+export const OUT_ROUTES = {
+  /** POST Question -> Decision ; answered when a person or a clock has decided. Asking again with the same key is the same question. */
+  approvals: "/approvals",
+} as const;
+
+/** What a person is asked before something is done. */
+export const Question = z.object({
+  /** Names the question within its job, so that asking again after a lost link is not a second question. */
+  key: z.string().check(z.minLength(1), z.maxLength(128)),
+  /** `step`: the native agent is about to do it; `permission`: an agent CLI asks. */
+  kind: z.enum(["step", "permission"]),
+  title: z.string().check(z.maxLength(1000)),
+  detail: z.string().check(z.maxLength(8000)),
+});
+export type Question = z.infer<typeof Question>;
+export const Decision = z.object({ n: z.int(), decision: z.enum(["allow", "deny"]) });
+export type Decision = z.infer<typeof Decision>;
+
+/** What tools need to know of the machine's network settings. Addresses carry no credentials. */
+export const Network = z.object({
+  /** Whether anything can be reached through EGRESS_PORT. */
+  egress: z.boolean(),
+  /** The registries that the machine's npm and pip name; null leaves the image's own. */
+  npm_registry: z.nullable(z.string()),
+  pip_index_url: z.nullable(z.string()),
+  /** Certificates that the machine trusts beyond the usual ones, as PEM; null when there are none. */
+  ca_pem: z.nullable(z.string()),
+});
+export type Network = z.infer<typeof Network>;
+
 export const Start = z.object({
   job_id: z.string(),
   secret: z.string(),
+  /** `script`, `native`, or the name of an agent CLI, which `cli` then describes. */
   agent: z.string(),
   prompt: z.string(),
-  model: z.nullable(z.string()),
+  /** Null for an agent that needs none. */
+  model: z.nullable(ModelAccess),
+  cli: z.nullable(AgentCli),
+  approval: z.enum(["never", "risky", "always"]),
+  /** How long the agent waits for a further message after an answer. */
+  linger_s: z.number(),
+  network: Network,
   env: z.record(z.string(), z.string()),
   limits: Limits,
+  /** True for a runner that takes over from one that died: the agent goes on from the state that lies on the volume. */
+  resume: z.boolean(),
 });
 export type Start = z.infer<typeof Start>;
+
+/** Words of a person for a running agent. */
+export const MESSAGE_MAX_CHARS = 32_000;
+export const Message = z.object({
+  id: z.string().check(z.minLength(1), z.maxLength(64)),
+  text: z.string().check(z.minLength(1), z.maxLength(MESSAGE_MAX_CHARS)),
+});
+export type Message = z.infer<typeof Message>;
 
 export const StopRequest = z.object({ cause: z.enum(["cancelled", "timed_out"]) });
 export type StopRequest = z.infer<typeof StopRequest>;

@@ -1,5 +1,6 @@
-import type { Check } from "../contract/api.ts";
+import type { Check, Provider } from "../contract/api.ts";
 import type { Config } from "../contract/config.ts";
+import type { Network } from "../contract/link.ts";
 import type { Artifacts } from "./artifacts.ts";
 import type { Clock } from "./clock.ts";
 import type { SandboxDriver, SandboxId } from "./driver.ts";
@@ -37,6 +38,10 @@ export type Dependencies = {
   artifacts: Artifacts;
   clock: Clock;
   names: Names;
+  /** Providers of models that are configured, in order of preference; their keys stay with the broker. */
+  providers: readonly Provider[];
+  /** What the tools in a sandbox need to know of the machine's network settings. */
+  network: () => Promise<Omit<Network, "egress">>;
   /** What works on this machine and how to mend what does not. */
   doctor: (signal: AbortSignal) => Promise<Check[]>;
   log: Log;

@@ -1,16 +1,17 @@
 import type { Readable } from "node:stream";
 import type { RunnerEvent } from "../contract/event.ts";
-import type { Start, StopRequest } from "../contract/link.ts";
+import type { Message, Start, StopRequest } from "../contract/link.ts";
 import type { FileList, Hello } from "../contract/link-answers.ts";
 import type { SandboxId } from "./driver.ts";
+import type { Outbound } from "./outbound.ts";
 
 /** The folders of sockets, one for each sandbox. */
 export interface LinkListener {
   /**
    * Makes the folder and listens in it; idempotent, also over a folder that an earlier orchestrator left behind.
-   * Returns the folder to mount.
+   * `outbound` is the job that answers for what the sandbox reaches out to; with null, `out` serves nothing. Returns the folder to mount.
    */
-  open(id: SandboxId): Promise<{ folder: string }>;
+  open(id: SandboxId, outbound: Outbound | null): Promise<{ folder: string }>;
   /**
    * The link of this sandbox: resolves when its runner has dialled `control` and `bulk` and said hello, at once when it has already.
    * A runner that cannot repeat `secret` (when one is given) is turned away and waited for further.
@@ -38,6 +39,8 @@ export interface SandboxLink {
   events(after: number, signal: AbortSignal): AsyncIterable<RunnerEvent[]>;
   ack(n: number, signal: AbortSignal): Promise<void>;
   stop(request: StopRequest, signal: AbortSignal): Promise<void>;
+  /** Gives the agent a message; safe to repeat with the same id. AppError `conflict` when it takes none (any more). */
+  message(message: Message, signal: AbortSignal): Promise<void>;
   /** Resolves when no process but the runner remains in the sandbox. */
   quiesce(signal: AbortSignal): Promise<void>;
   /** Sends a tar that becomes part of the workspace. */
