@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { Start, StopRequest } from "../contract/link.ts";
+import type { Message, Start, StopRequest } from "../contract/link.ts";
 import type { FileList, Hello } from "../contract/link-answers.ts";
 
 /**
@@ -12,6 +12,8 @@ export interface RunnerHandlers {
   start(start: Start): Promise<void>;
   /** Ends the running step and the agent; `agent.ended` follows. Resolves at once, also when nothing runs. */
   stop(request: StopRequest): Promise<void>;
+  /** Words of a person for the agent. AppError `conflict` when there is none that takes them. */
+  message(message: Message): Promise<void>;
   /** Kills every process but the runner; resolves when none remains. */
   quiesce(): Promise<void>;
   /** Unpacks a tar into the workspace. */
