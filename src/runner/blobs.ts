@@ -8,21 +8,31 @@ import { BLOB_MAX_BYTES, BLOBS_MAX_BYTES_PER_JOB } from "../contract/event-bound
 
 /** What is too large for an event, in files named by their SHA-256. Tools of the job can change them: whoever fetches one checks its hash. */
 export class Blobs {
+  readonly max_bytes: number;
   readonly #folder: string;
-  readonly #max_bytes: number;
   #kept_bytes = 0;
+  #exceeded = false;
   readonly #kept = new Set<string>();
 
   constructor(options: { folder: string; max_bytes?: number }) {
     this.#folder = options.folder;
-    this.#max_bytes = options.max_bytes ?? BLOBS_MAX_BYTES_PER_JOB;
+    this.max_bytes = options.max_bytes ?? BLOBS_MAX_BYTES_PER_JOB;
+  }
+
+  /** Whether something was refused because all blobs together are as large as they may be. */
+  get exceeded(): boolean {
+    return this.#exceeded;
   }
 
   /** Keeps `content` and returns its SHA-256; null when a bound is passed or the disk takes no more. */
   async save(content: Buffer): Promise<string | null> {
     const sha256 = createHash("sha256").update(content).digest("hex");
     if (this.#kept.has(sha256)) return sha256;
-    if (content.length > BLOB_MAX_BYTES || this.#kept_bytes + content.length > this.#max_bytes) return null;
+    if (content.length > BLOB_MAX_BYTES) return null;
+    if (this.#kept_bytes + content.length > this.max_bytes) {
+      this.#exceeded = true;
+      return null;
+    }
     const unfinished = join(this.#folder, `.${randomBytes(8).toString("hex")}`);
     try {
       await mkdir(this.#folder, { recursive: true });

@@ -56,7 +56,14 @@ test("the events of a job: its plan, then each step with its output", async () =
   assert.equal(events.length, 7);
   assert.deepEqual(plan, {
     type: "plan.made",
-    data: { steps: [{ title: "# say it" }, { title: "a/b.txt" }] },
+    data: {
+      steps: [
+        { title: "# say it", state: "pending" },
+        { title: "a/b.txt", state: "pending" },
+      ],
+      files: [],
+      checks: [],
+    },
   });
   const code = "\n# say it\necho hi\n";
   const data = { step: 1, tool: "shell", title: "# say it", code, code_blob: null };
@@ -64,7 +71,9 @@ test("the events of a job: its plan, then each step with its output", async () =
   assert.deepEqual(output?.data, { step: 1, stream: "stdout", encoding: "utf8", data: "hi\n" });
   assert.ok(ended?.type === "step.ended" && ended.data.ok && ended.data.exit_code === 0);
   assert.ok(second?.type === "step.started" && second.data.tool === "file");
-  assert.deepEqual(changed?.data, { path: "a/b.txt", change: "created", size_bytes: 5, blob: null });
+  const diff = "--- /dev/null\n+++ b/a/b.txt\n@@ -0,0 +1 @@\n+text\n";
+  const file = { path: "a/b.txt", change: "created", size_bytes: 5, blob: null, diff, diff_blob: null };
+  assert.deepEqual(changed?.data, file);
   assert.ok(written?.type === "step.ended" && written.data.ok);
   assert.equal(end.outcome, "complete");
 });

@@ -7,14 +7,15 @@ import { parseScript, type ScriptStep } from "../../../contract/script.ts";
 import type { Blobs } from "../../blobs.ts";
 import { cutToJsonBytes, firstLine } from "../../event-text.ts";
 import { StopCause, type ToolProcesses, type ToolResult } from "../../process/tool-processes.ts";
-import { OutputAllowance, StepOutput } from "../../step-output.ts";
-import { writeWorkspaceFile } from "../../workspace/write-file.ts";
+import { isOk, Steps, TITLE_MAX_BYTES } from "../../steps.ts";
+import type { StepContext } from "../../tools/tool.ts";
+import { comparable, writeFileBelow } from "../../workspace/write-file.ts";
 import { folderAfter, isFolder, shellWrapper } from "./working-directory.ts";
 
 /** Parts of an event, as JSON, so that the whole stays below EVENT_MAX_BYTES. */
-const PLAN_MAX_BYTES = 48 * 1024;
-const TITLE_MAX_BYTES = 200;
-const CODE_MAX_BYTES = 15 * 1024;
+const PLAN_MAX_BYTES = 56 * 1024;
+/** What a planned step takes beside its title. */
+const PLANNED_BYTES = 32;
 
 export type AgentEnd = Extract<RunnerEventBody, { type: "agent.ended" }>["data"];
 
@@ -49,14 +50,15 @@ export async function runScript(options: ScriptAgentOptions): Promise<AgentEnd> 
 
 class ScriptAgent {
   readonly #options: ScriptAgentOptions;
-  readonly #allowance: OutputAllowance;
+  readonly #steps: Steps;
   /** Not to be guessed, so that no block comes to rely on it. */
   readonly #folder: string;
   #cwd: string;
 
   constructor(options: ScriptAgentOptions) {
     this.#options = options;
-    this.#allowance = new OutputAllowance(options.emit, options.output_max_bytes);
+    const { emit, blobs, output_max_bytes } = options;
+    this.#steps = new Steps({ emit, blobs, first: 0, output_max_bytes });
     this.#folder = join(options.scratch, `script-${randomBytes(4).toString("hex")}`);
     this.#cwd = options.workspace;
   }
@@ -66,15 +68,18 @@ class ScriptAgent {
     const steps = parseScript(prompt);
     const title_max_bytes = Math.min(
       TITLE_MAX_BYTES,
-      Math.floor(PLAN_MAX_BYTES / Math.max(steps.length, 1)) - 12,
+      Math.floor(PLAN_MAX_BYTES / Math.max(steps.length, 1)) - PLANNED_BYTES,
     );
-    const plan = steps.map((step) => ({ title: cutToJsonBytes(titleOf(step), title_max_bytes) }));
-    await emit({ type: "plan.made", data: { steps: plan } });
+    const plan = steps.map((step) => ({
+      title: cutToJsonBytes(titleOf(step), title_max_bytes),
+      state: "pending" as const,
+    }));
+    await emit({ type: "plan.made", data: { steps: plan, files: [], checks: [] } });
     let passed_over = 0;
     try {
       for (const [index, step] of steps.entries()) {
         if (signal.aborted) return stopped(signal, index, steps.length);
-        const result = await this.#step(index + 1, step);
+        const result = await this.#step(step);
         if (signal.aborted) return stopped(signal, index, steps.length);
         if (isOk(result)) continue;
         if (!step.continue_on_failure) return failed(index + 1, step, result);
@@ -88,23 +93,15 @@ class ScriptAgent {
     return { outcome: "complete", reason: null, exit_code: 0, summary };
   }
 
-  async #step(number: number, step: ScriptStep): Promise<ToolResult> {
-    const { emit, blobs } = this.#options;
-    const code = cutToJsonBytes(step.code, CODE_MAX_BYTES);
-    const code_blob = code === step.code ? null : await blobs.save(Buffer.from(step.code));
-    const title = cutToJsonBytes(titleOf(step), TITLE_MAX_BYTES);
-    await emit({ type: "step.started", data: { step: number, tool: step.tool, title, code, code_blob } });
-    const result =
-      step.tool === "file" ? await this.#write(step, code_blob) : await this.#runTool(number, step);
-    const message = result.message === null ? null : cutToJsonBytes(result.message, 2000);
-    const data = { step: number, ...result, message, ok: isOk(result) };
-    await emit({ type: "step.ended", data });
-    return result;
+  #step(step: ScriptStep): Promise<ToolResult> {
+    const subject = { tool: step.tool, title: titleOf(step), code: step.code };
+    return this.#steps.run(subject, this.#options.signal, (context) =>
+      step.tool === "file" ? this.#write(step, context) : this.#runTool(step, context),
+    );
   }
 
-  async #write(step: Extract<ScriptStep, { tool: "file" }>, blob: string | null): Promise<ToolResult> {
+  async #write(step: Extract<ScriptStep, { tool: "file" }>, context: StepContext): Promise<ToolResult> {
     const begun = performance.now();
-    const content = Buffer.from(step.code);
     const ended = (message: string | null): ToolResult => ({
       cause: message === null ? "exited" : "not_started",
       exit_code: message === null ? 0 : null,
@@ -112,24 +109,23 @@ class ScriptAgent {
       message,
       duration_ms: performance.now() - begun,
     });
+    let before: Buffer | null;
     try {
-      const change = await writeWorkspaceFile(this.#options.workspace, step.path, content);
-      const data = { path: step.path, change, size_bytes: content.length, blob };
-      await this.#options.emit({ type: "file.changed", data });
-      return ended(null);
+      before = await writeFileBelow(this.#options.workspace, step.path, Buffer.from(step.code));
     } catch (error) {
       return ended(
         `${step.path} could not be written: ${error instanceof Error ? error.message : String(error)}`,
       );
     }
+    await context.fileChanged(step.path, before === null ? null : comparable(before), step.code);
+    return ended(null);
   }
 
-  async #runTool(number: number, step: ScriptStep): Promise<ToolResult> {
-    const { emit, processes, signal, workspace } = this.#options;
-    const output = new StepOutput(number, emit, this.#allowance);
+  async #runTool(step: ScriptStep, context: StepContext): Promise<ToolResult> {
+    const { processes, workspace } = this.#options;
     if (!(await isFolder(this.#cwd))) this.#cwd = workspace;
     const report_path = join(this.#folder, "folder");
-    const code_path = join(this.#folder, `step-${number}${step.tool === "python" ? ".py" : ".sh"}`);
+    const code_path = join(this.#folder, `step-${context.number}${step.tool === "python" ? ".py" : ".sh"}`);
     try {
       // A tool may have removed it.
       await mkdir(this.#folder, { recursive: true });
@@ -142,10 +138,9 @@ class ScriptAgent {
       ...commandOf(step, code_path, report_path),
       cwd: this.#cwd,
       env: this.#environment(step),
-      onOutput: (stream, chunk) => output.write(stream, chunk),
-      signal,
+      onOutput: context.output,
+      signal: context.signal,
     });
-    await output.end();
     if (step.tool === "shell") this.#cwd = await folderAfter(report_path, this.#cwd);
     await rm(code_path, { force: true }).catch(() => undefined);
     return result;
@@ -173,10 +168,6 @@ function commandOf(step: ScriptStep, code_path: string, report_path: string) {
 
 function titleOf(step: ScriptStep): string {
   return step.tool === "file" ? step.path : firstLine(step.code) || step.tool;
-}
-
-function isOk(result: ToolResult): boolean {
-  return result.cause === "exited" && result.exit_code === 0;
 }
 
 function failed(number: number, step: ScriptStep, result: ToolResult): AgentEnd {
