@@ -17,6 +17,7 @@ import { OpenRequests, stopping } from "./open-requests.ts";
 import { describeRoutes } from "./openapi.ts";
 import { checkOrigin } from "./request-origin.ts";
 import type { App, RouteContext, Served } from "./route-context.ts";
+import { conversationRoutes } from "./routes/conversation.ts";
 import { downloadRoutes } from "./routes/download.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { fileRoutes } from "./routes/files.ts";
@@ -107,6 +108,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   for (const routes of [
     scheduleRoutes,
     jobRoutes,
+    conversationRoutes,
     eventRoutes,
     logRoutes,
     fileRoutes,

@@ -83,6 +83,48 @@ test("ids: malformed is 400, unknown is 404", async () => {
   assert.deepEqual([blob.status, blob.code], [400, "invalid_id"]);
 });
 
+test("what is said, answered or opened is judged before anything is done", async () => {
+  const { job_id } = server.orchestrator.add();
+  const send = (path: string, body: string, type = "application/json") =>
+    failure(path, { method: "POST", headers: { "content-type": type }, body });
+  for (const [path, body, loc, type] of [
+    ["messages", "{}", ["body", "text"], "missing"],
+    ["messages", '{"text": " \\n "}', ["body", "text"], "value_error"],
+    ["messages", '{"text": "a\\u0000b"}', ["body", "text"], "value_error"],
+    ["messages", JSON.stringify({ text: "x".repeat(32_001) }), ["body", "text"], "too_big"],
+    ["messages", '{"text": "x", "to": "y"}', ["body", "to"], "extra_forbidden"],
+    ["approvals/1", '{"decision": "yes"}', ["body", "decision"], "invalid_value"],
+    ["approvals/1", "{}", ["body", "decision"], "invalid_value"],
+    ["egress", '{"host": "10.0.0.1"}', ["body", "host"], "invalid_format"],
+    ["egress", '{"host": "http://example.org/"}', ["body", "host"], "invalid_format"],
+    ["egress", '{"host": "*"}', ["body", "host"], "invalid_format"],
+  ] as const) {
+    const { status, details } = await send(`/jobs/${job_id}/${path}`, body);
+    assert.deepEqual([path, body, status], [path, body, 422]);
+    assert.deepEqual([details?.[0]?.loc, details?.[0]?.type], [loc, type], `${path} ${body}`);
+  }
+  for (const path of ["messages", "approvals/1", "egress"]) {
+    const route = `/jobs/${job_id}/${path}`;
+    assert.equal((await send(route, "{")).code, "invalid_json");
+    assert.equal((await send(route, "text=x", "application/x-www-form-urlencoded")).status, 415);
+    const unknown = `/jobs/${randomUUID()}/${path}`;
+    const valid = {
+      messages: '{"text":"x"}',
+      "approvals/1": '{"decision":"deny"}',
+      egress: '{"host":"a.example"}',
+    };
+    assert.equal((await send(unknown, valid[path as keyof typeof valid])).code, "not_found");
+    assert.equal((await send(`/jobs/17/${path}`, "{}")).code, "invalid_id");
+  }
+  for (const n of ["0", "-1", "1.5", "x"]) {
+    const { status, code, message } = await send(`/jobs/${job_id}/approvals/${n}`, '{"decision":"allow"}');
+    assert.deepEqual([n, status, code], [n, 400, "invalid_id"]);
+    assert.match(message, /whole number/);
+  }
+  assert.deepEqual(server.orchestrator.said, []);
+  assert.deepEqual(server.orchestrator.all.get(job_id)?.egress.hosts, []);
+});
+
 test("an id in upper case is the same id", async () => {
   const { job_id } = server.orchestrator.add();
   const answer = await fetch(`${server.url}/status/${job_id.toUpperCase()}`);

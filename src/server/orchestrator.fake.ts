@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { Readable } from "node:stream";
 import { AppError } from "../contract/errors.ts";
 import type { Event, EventBody } from "../contract/event.ts";
-import { type Job, NO_USAGE } from "../contract/job.ts";
+import { Approval, Budget, Egress, type Job, NO_USAGE } from "../contract/job.ts";
 import { Limits } from "../contract/limits.ts";
 import type { Follow } from "../core/orchestrator.ts";
 import type { Served } from "./route-context.ts";
@@ -14,6 +14,10 @@ export class FakeOrchestrator implements Served {
   readonly uploads: { path: string; text: string }[] = [];
   readonly workspace = new Map<string, Buffer>([["a b/ü.txt", Buffer.from("0123456789")]]);
   readonly zip = Buffer.from("PK not really a zip, but long enough for ranges");
+  /** What people said, in order. */
+  readonly said: { job_id: string; text: string }[] = [];
+  /** Decisions by job and number; a question that waits has null. */
+  readonly decisions = new Map<string, "allow" | "deny" | null>();
   /** What `schedule` throws before it reads anything of the upload. */
   refuse: Error | null = null;
   /** Events that were read, and by how many readers at the moment. */
@@ -35,6 +39,11 @@ export class FakeOrchestrator implements Served {
       template: "base",
       model: null,
       limits: Limits.parse({}),
+      egress: Egress.parse({}),
+      budget: Budget.parse({}),
+      approval: Approval.parse({}),
+      approvals: [],
+      linger_s: 0,
       labels: {},
       priority: 0,
       patch: false,
@@ -49,7 +58,15 @@ export class FakeOrchestrator implements Served {
         packing_ms: null,
       },
       usage: NO_USAGE,
-      links: { status: `/status/${job_id}`, events: "", logs: "", files: "", cancel: "", download: "" },
+      links: {
+        status: `/status/${job_id}`,
+        events: "",
+        logs: "",
+        files: "",
+        messages: "",
+        cancel: "",
+        download: "",
+      },
       result: null,
     };
     this.all.set(job_id, job);
@@ -93,6 +110,44 @@ export class FakeOrchestrator implements Served {
     job_id: (await this.job(id)).job_id,
     status: "running",
     cancelled: true,
+  });
+
+  message: Served["message"] = async (id, text) => {
+    const job = await this.job(id);
+    if (job.phase === "ended") throw new AppError({ code: "conflict", message: `Job ${id} has ended.` });
+    this.said.push({ job_id: id, text });
+    return { job_id: id, accepted: true };
+  };
+
+  decide: Served["decide"] = async (id, n, decision) => {
+    await this.job(id);
+    const known = this.decisions.get(`${id} ${n}`);
+    if (known === undefined)
+      throw new AppError({ code: "not_found", message: `Job ${id} asked no question ${n}.` });
+    if (known !== null && known !== decision)
+      throw new AppError({ code: "conflict", message: `Question ${n} was answered: ${known}.` });
+    this.decisions.set(`${id} ${n}`, decision);
+    return { job_id: id, n, decision };
+  };
+
+  openEgress: Served["openEgress"] = async (id, host) => {
+    const job = await this.job(id);
+    if (job.phase === "ended") throw new AppError({ code: "conflict", message: `Job ${id} has ended.` });
+    if (!job.egress.hosts.includes(host)) job.egress.hosts.push(host);
+    return { job_id: id, egress: job.egress };
+  };
+
+  providers: Served["providers"] = () => ({
+    providers: [
+      {
+        name: "google",
+        protocol: "google",
+        base_url: "https://models.example",
+        has_key: true,
+        default_model: "gemini-test",
+      },
+    ],
+    default_model: "google/gemini-test",
   });
 
   events: Served["events"] = (id, filter, signal) =>

@@ -7,6 +7,7 @@ import { JobId } from "../contract/job.ts";
 /** Ids are compared in lower case, in which the server makes them. */
 export const JobParams = z.object({ id: JobId.toLowerCase() });
 export const FileParams = z.object({ id: JobId.toLowerCase(), "*": z.string() });
+export const ApprovalParams = z.object({ id: JobId.toLowerCase(), n: z.coerce.number().int().min(1) });
 export const BlobParams = z.object({ id: JobId.toLowerCase(), sha256: Sha256 });
 
 /** The errors that any route can answer. */

@@ -50,15 +50,19 @@ export function parsed<T extends z.ZodType>(schema: T, place: string, data: unkn
   });
 }
 
+/** What else than the id of a job can stand in a path, and how it is written. */
+const PATH_PARTS: Record<string, string> = {
+  sha256: "The name of a blob is its SHA-256: 64 lower-case hexadecimal digits.",
+  n: "The number of a question is a whole number from 1 on.",
+};
+
 function invalidId(error: z.ZodError): AppError {
-  const name = error.issues[0]?.path[0];
+  const other = PATH_PARTS[String(error.issues[0]?.path[0])];
+  if (other !== undefined) return new AppError({ code: "invalid_id", message: other });
   return new AppError({
     code: "invalid_id",
-    message:
-      name === "sha256"
-        ? "The name of a blob is its SHA-256: 64 lower-case hexadecimal digits."
-        : "The id in the path is not a UUID.",
-    ...(name === "sha256" ? {} : { hint: "`GET /jobs` lists the ids of all jobs." }),
+    message: "The id in the path is not a UUID.",
+    hint: "`GET /jobs` lists the ids of all jobs.",
   });
 }
 

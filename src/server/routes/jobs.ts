@@ -1,4 +1,4 @@
-import { CancelAnswer, JobsAnswer, JobsQuery } from "../../contract/api.ts";
+import { CancelAnswer, EgressAnswer, EgressRequest, JobsAnswer, JobsQuery } from "../../contract/api.ts";
 import { Job } from "../../contract/job.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { errorAnswers, JobParams } from "../route-schemas.ts";
@@ -45,5 +45,33 @@ export function jobRoutes(app: App, { orchestrator }: RouteContext): void {
       },
     },
     (request) => orchestrator.cancel(request.params.id),
+  );
+
+  app.post(
+    "/jobs/:id/egress",
+    {
+      schema: {
+        tags: ["jobs"],
+        summary: "Open a host for this job",
+        description:
+          "Beside what its policy lets through, from now on and for this job alone. Idempotent. Addresses that no policy lets through " +
+          "stay closed.",
+        params: JobParams,
+        body: EgressRequest,
+        response: {
+          200: EgressAnswer,
+          ...errorAnswers(
+            "invalid_json",
+            "invalid_id",
+            "not_found",
+            "expired",
+            "conflict",
+            "unsupported_media_type",
+            "invalid_request",
+          ),
+        },
+      },
+    },
+    (request) => orchestrator.openEgress(request.params.id, request.body.host),
   );
 }

@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { DoctorAnswer, HealthAnswer, RootAnswer, TemplatesAnswer } from "../../contract/api.ts";
+import {
+  DoctorAnswer,
+  HealthAnswer,
+  ProvidersAnswer,
+  RootAnswer,
+  TemplatesAnswer,
+} from "../../contract/api.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { errorAnswers, rawAnswer } from "../route-schemas.ts";
 
@@ -68,6 +74,18 @@ export function metaRoutes(app: App, { orchestrator, requests, version }: RouteC
       },
     },
     () => ({ templates: orchestrator.templates() }),
+  );
+
+  app.get(
+    "/providers",
+    {
+      schema: {
+        tags: ["server"],
+        summary: "Providers of models that are configured, without their keys",
+        response: { 200: ProvidersAnswer, ...errorAnswers() },
+      },
+    },
+    () => orchestrator.providers(),
   );
 
   app.get(
