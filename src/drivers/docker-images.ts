@@ -7,7 +7,13 @@ import { DEBIAN_TRIXIE, ensureDebianImage } from "./docker-base-image.ts";
 import { packContext } from "./docker-build-context.ts";
 import { followProgress } from "./docker-progress.ts";
 import { inspectImage, pullImage } from "./docker-pull.ts";
-import { type ImageInputs, type InputsOptions, quickHash, readInputs } from "./image-inputs.ts";
+import {
+  type ImageInputs,
+  type InputsOptions,
+  quickHash,
+  RUNNER_FOLDER,
+  readInputs,
+} from "./image-inputs.ts";
 import { fetchNodePackages } from "./node-packages.ts";
 
 export type DockerImagesOptions = {
@@ -123,8 +129,8 @@ export function createDockerImages(options: DockerImagesOptions): ImageSource {
     const parts_tag = `parts-${inputs.parts_hash.slice(0, 33)}`;
     const parts = `${repository}:${parts_tag}`;
     if ((await inspectImage(docker, parts, signal)) !== null) {
-      const dockerfile = `FROM ${parts}\nCOPY runner.mjs /opt/sealwork/runner.mjs\n`;
-      const files = inputs.files.filter((file) => file.path === "runner.mjs");
+      const dockerfile = `FROM ${parts}\nCOPY ${RUNNER_FOLDER}/ /opt/sealwork/\n`;
+      const files = inputs.files.filter((file) => file.path.startsWith(`${RUNNER_FOLDER}/`));
       files.push({ path: "Dockerfile", executable: false, content: Buffer.from(dockerfile) });
       return await buildContext(tag, packContext(files, null), {}, progress, signal);
     }

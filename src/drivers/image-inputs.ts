@@ -7,14 +7,16 @@ import { linuxCpu } from "./node-packages.ts";
 import { bundleRunner } from "./runner-bundle.ts";
 
 /** Counts up when the way of building changes without a change in any file that goes in. */
-const RECIPE = "1";
+const RECIPE = "2";
+/** Where in the build context the runner lies, as it does below /opt/sealwork. */
+export const RUNNER_FOLDER = "runner";
 const Stamp = z.object({ sources: z.array(z.string()), fingerprint: z.string(), hash: z.string() });
 
 /** What an image is made of; `hash` covers all of it, `parts_hash` all but the runner. `parents` are the names of sealwork images (`base`) that its Dockerfile starts from or copies from. */
 export type ImageInputs = { files: ContextFile[]; hash: string; parts_hash: string; parents: string[] };
 export type InputsOptions = {
   folder: string;
-  /** The runner to bundle and add as `runner.mjs`; null when the image has its runner from another one. */
+  /** The runner to bundle and add below `runner/`; null when the image has its runner from another one. */
   runner: { root: string; entry: string } | null;
   cache_folder: string;
 };
@@ -35,7 +37,8 @@ export async function readInputs(options: InputsOptions): Promise<ImageInputs> {
     const bundle = await bundleRunner(runner.root, runner.entry);
     sources = bundle.inputs;
     sources_before = await statFiles(sources);
-    files.push({ path: "runner.mjs", executable: false, content: bundle.code });
+    files.push({ path: `${RUNNER_FOLDER}/runner.mjs`, executable: false, content: bundle.code });
+    for (const chunk of bundle.chunks) files.push({ ...chunk, path: `${RUNNER_FOLDER}/${chunk.path}` });
   }
   const hash = hashContext(files, [RECIPE, linuxCpu()]);
   const fingerprint = digest([...folder_before, ...sources_before]);
