@@ -86,6 +86,8 @@ async function fill(tar: Pack, files: readonly ContextFile[], packages: string |
 async function listFolder(folder: string): Promise<string[]> {
   const paths: string[] = [];
   for await (const path of walk(folder, "")) {
+    // Whoever tries packages out in a build folder has them here too; the image gets those that the folder pins.
+    if (path.startsWith("node_modules/")) continue;
     if (paths.push(path) > FILES_MAX) {
       throw new AppError({
         code: "image_build_failed",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -81,6 +81,45 @@ test("a build folder becomes an image, once for callers at the same time, and a 
     assert.notEqual(second.reference, first.reference);
     assert.equal(await runHardened(second.reference, ["cat", "/word"]), "two\n");
     assert.equal((await inspectImage(docker, `${template.image}:latest`, never))?.id, second.digest);
+  } finally {
+    await removeImages(template.image);
+  }
+});
+
+test("npm packages that a build folder pins lie in its context, fetched outside the build, and tried ones do not", async () => {
+  await using folder = await temporaryFolder();
+  await using cache = await temporaryFolder();
+  const template = { name: "packed", image: "sealwork-test/packed", build: folder.path };
+  const npm = join(cache.path, "npm.mjs");
+  await writeFile(
+    npm,
+    `import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+mkdirSync("node_modules/word/node_modules", { recursive: true });
+mkdirSync("node_modules/.bin");
+writeFileSync("node_modules/word/say", "#!/bin/sh\necho " + process.argv.slice(2).join(" ") + "\n", { mode: 0o755 });
+symlinkSync("../word/say", "node_modules/.bin/say");
+`,
+  );
+  try {
+    await writeFile(join(folder.path, "package.json"), "{}");
+    await writeFile(join(folder.path, "package-lock.json"), "{}");
+    await mkdir(join(folder.path, "node_modules"));
+    await writeFile(join(folder.path, "node_modules/tried"), "");
+    await writeFile(
+      join(folder.path, "Dockerfile"),
+      "FROM debian:trixie-slim\nCOPY packages /packages\nCOPY . /context\n",
+    );
+    const images = testImages({ cache_folder: cache.path, npm_command: [process.execPath, npm] });
+    const { reference } = await images.ensure(template, quiet, never);
+    const said = await runHardened(reference, ["sh", "-c", "/packages/.bin/say; ls /context"]);
+    assert.match(said, /^ci --ignore-scripts .*--os=linux --cpu=(x64|arm64) --libc=glibc\n/);
+    assert.deepEqual(said.split("\n").slice(1), [
+      "Dockerfile",
+      "package-lock.json",
+      "package.json",
+      "packages",
+      "",
+    ]);
   } finally {
     await removeImages(template.image);
   }

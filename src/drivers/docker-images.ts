@@ -14,7 +14,7 @@ import {
   RUNNER_FOLDER,
   readInputs,
 } from "./image-inputs.ts";
-import { fetchNodePackages } from "./node-packages.ts";
+import { fetchNodePackages, pinsPackages } from "./node-packages.ts";
 
 export type DockerImagesOptions = {
   docker: Docker;
@@ -107,7 +107,7 @@ export function createDockerImages(options: DockerImagesOptions): ImageSource {
     const tag = tagOf(repository, hash);
     progress(`Building ${tag}`);
     if (is_base) await buildBase({ folder, repository, tag, inputs }, progress, signal);
-    else await buildContext(tag, packContext(inputs.files, null), {}, progress, signal);
+    else await buildDerived({ folder, tag, inputs }, progress, signal);
     const built = await findTagged(docker, repository, hash, signal);
     if (built === null) {
       throw new AppError({
@@ -145,6 +145,22 @@ export function createDockerImages(options: DockerImagesOptions): ImageSource {
     };
     await buildContext(tag, packContext(inputs.files, packages), build_arguments, progress, signal);
     await docker.getImage(tag).tag({ repo: repository, tag: parts_tag });
+  }
+
+  /** Any other build folder. npm packages that it pins lie in its context as those of the base do: the build itself needs no registry. */
+  async function buildDerived(
+    image: { folder: string; tag: string; inputs: ImageInputs },
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { cache_folder, npm_command } = options;
+    const { folder, tag, inputs } = image;
+    let packages: string | null = null;
+    if (await pinsPackages(folder)) {
+      progress(`Fetching the npm packages of ${tag.replace(/:.*/, "")}`);
+      packages = await fetchNodePackages({ folder, cache_folder, npm_command, signal });
+    }
+    await buildContext(tag, packContext(inputs.files, packages), {}, progress, signal);
   }
 
   async function buildContext(
