@@ -96,7 +96,7 @@ test("npm packages that a build folder pins lie in its context, fetched outside 
     `import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 mkdirSync("node_modules/word/node_modules", { recursive: true });
 mkdirSync("node_modules/.bin");
-writeFileSync("node_modules/word/say", "#!/bin/sh\necho " + process.argv.slice(2).join(" ") + "\n", { mode: 0o755 });
+writeFileSync("node_modules/word/say", "#!/bin/sh\\necho " + process.argv.slice(2).join(" ") + "\\n", { mode: 0o755 });
 symlinkSync("../word/say", "node_modules/.bin/say");
 `,
   );
