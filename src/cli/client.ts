@@ -2,10 +2,14 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { z } from "zod";
 import {
+  ApprovalAnswer,
   CancelAnswer,
   DoctorAnswer,
+  EgressAnswer,
   JobsAnswer,
   type JobsQuery,
+  MessageAnswer,
+  ProvidersAnswer,
   ScheduleAnswer,
   VERSION_HEADER,
 } from "../contract/api.ts";
@@ -78,6 +82,32 @@ export class Client {
   /** Idempotent, so it may be sent again. */
   cancel(id: string, signal: AbortSignal): Promise<CancelAnswer> {
     return this.#parsed(CancelAnswer, { method: "POST", path: `/cancel/${id}`, signal }, true);
+  }
+
+  /** Says something to the agent of a job. Sent again it would be said twice, so a broken connection is an error. */
+  message(id: string, text: string, signal: AbortSignal): Promise<MessageAnswer> {
+    const call: Call = { method: "POST", path: `/jobs/${id}/messages`, body: { json: { text } }, signal };
+    return this.#parsed(MessageAnswer, call, false);
+  }
+
+  /** Answers a question of a job; idempotent for the same decision, so it may be sent again. */
+  decide(
+    id: string,
+    { n, decision }: { n: number; decision: "allow" | "deny" },
+    signal: AbortSignal,
+  ): Promise<ApprovalAnswer> {
+    const path = `/jobs/${id}/approvals/${n}`;
+    return this.#parsed(ApprovalAnswer, { method: "POST", path, body: { json: { decision } }, signal }, true);
+  }
+
+  /** Opens a host for a job; idempotent, so it may be sent again. */
+  openEgress(id: string, host: string, signal: AbortSignal): Promise<EgressAnswer> {
+    const path = `/jobs/${id}/egress`;
+    return this.#parsed(EgressAnswer, { method: "POST", path, body: { json: { host } }, signal }, true);
+  }
+
+  providers(signal: AbortSignal): Promise<ProvidersAnswer> {
+    return this.#parsed(ProvidersAnswer, { path: "/providers", signal }, true);
   }
 
   doctor(signal: AbortSignal): Promise<DoctorAnswer> {

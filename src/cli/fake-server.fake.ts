@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { VERSION_HEADER } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
 import type { Event, EventBody } from "../contract/event.ts";
-import { type Job, NO_USAGE } from "../contract/job.ts";
+import { Approval, Budget, Egress, type Job, NO_USAGE } from "../contract/job.ts";
 import { VERSION } from "../contract/version.ts";
 
 export type Received = { method: string; path: string; headers: IncomingMessage["headers"]; body: Buffer };
@@ -182,6 +182,11 @@ function exampleJob(number: number, more: Partial<Job>): Job {
       timeout_s: 3600,
       idle_timeout_s: 1800,
     },
+    egress: Egress.parse({}),
+    budget: Budget.parse({}),
+    approval: Approval.parse({}),
+    approvals: [],
+    linger_s: 0,
     labels: {},
     priority: 0,
     patch: false,
@@ -201,6 +206,7 @@ function exampleJob(number: number, more: Partial<Job>): Job {
       events: `/jobs/${job_id}/events`,
       logs: `/jobs/${job_id}/logs`,
       files: `/jobs/${job_id}/files`,
+      messages: `/jobs/${job_id}/messages`,
       cancel: `/cancel/${job_id}`,
       download: `/download/${job_id}`,
     },

@@ -8,8 +8,8 @@ export type FakeIo = Io & {
   out(): string;
   err(): string;
   code(): number | null;
-  /** Ctrl-C. */
-  interrupt(): void;
+  /** Types on the terminal; it must have been made with one and without `stdin`. */
+  type(keys: string): void;
   /** Resolves when stdout has this text. */
   saw(text: string): Promise<void>;
 };
@@ -29,6 +29,8 @@ export function createFakeIo(options: {
   let code: number | null = null;
   const handlers = new Set<() => void>();
   const terminal = options.terminal === true;
+  const keys = new PassThrough();
+  const piped = () => Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]);
   stdout.on("data", (chunk: Buffer) => {
     out += chunk.toString("utf8");
   });
@@ -36,7 +38,7 @@ export function createFakeIo(options: {
     err += chunk.toString("utf8");
   });
   return {
-    stdin: Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]),
+    stdin: terminal && options.stdin === undefined ? keys : piped(),
     stdout,
     stderr,
     env: options.env ?? {},
@@ -52,6 +54,7 @@ export function createFakeIo(options: {
     out: () => out,
     err: () => err,
     code: () => code,
+    type: (text) => void keys.write(text),
     interrupt() {
       for (const handler of handlers) handler();
     },

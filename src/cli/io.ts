@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 
 /** All of the process that the command line client touches, handed in so that tests can be the process. */
@@ -8,17 +9,22 @@ export type Io = {
   env: Record<string, string | undefined>;
   /** The folder that relative paths of the command line start from. */
   cwd: string;
-  /** Which of the three streams is a terminal, and how wide that terminal is now. */
+  /** Which of the three streams is a terminal (stdin: one that may be read now), and how wide that terminal is now. */
   terminal: { stdin: boolean; stdout: boolean; stderr: boolean; columns(): number };
   /** Calls the handler for each Ctrl-C until disposed; while none is registered, Ctrl-C ends the process. */
   on_interrupt(handler: () => void): Disposable;
+  /** Does what Ctrl-C does; a terminal whose keys are read one by one reports it as a key. */
+  interrupt(): void;
   /** States the code that the process shall end with; the last one given counts. */
   exit_code(code: number): void;
 };
 
 const COLUMNS_WHEN_UNKNOWN = 80;
 
-type Host = Pick<NodeJS.Process, "stdin" | "stdout" | "stderr" | "env" | "cwd" | "exitCode" | "on" | "off">;
+type Host = Pick<
+  NodeJS.Process,
+  "stdin" | "stdout" | "stderr" | "env" | "cwd" | "exitCode" | "on" | "off" | "pid" | "kill"
+>;
 
 /** The Io of a real process. */
 export function createIo(host: Host): Io {
@@ -29,7 +35,7 @@ export function createIo(host: Host): Io {
     env: host.env,
     cwd: host.cwd(),
     terminal: {
-      stdin: host.stdin.isTTY === true,
+      stdin: host.stdin.isTTY === true && inForeground(),
       stdout: host.stdout.isTTY === true,
       stderr: host.stderr.isTTY === true,
       columns: () => host.stdout.columns ?? host.stderr.columns ?? COLUMNS_WHEN_UNKNOWN,
@@ -38,10 +44,26 @@ export function createIo(host: Host): Io {
       host.on("SIGINT", handler);
       return { [Symbol.dispose]: () => void host.off("SIGINT", handler) };
     },
+    interrupt: () => void host.kill(host.pid, "SIGINT"),
     exit_code(code) {
       host.exitCode = code;
     },
   };
+}
+
+/**
+ * Whether the terminal would let this process read: one in the background (`sealwork run … &`) is stopped by the kernel when it tries.
+ * From proc(5): after the program's name come state, ppid, pgrp, session, tty_nr, tpgid. Where there is no /proc, the foreground is assumed.
+ */
+function inForeground(): boolean {
+  let stat: string;
+  try {
+    stat = readFileSync("/proc/self/stat", "utf8");
+  } catch {
+    return true;
+  }
+  const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return group === foreground;
 }
 
 /** Writes and waits while the reader is slow, so that output never piles up in memory. */

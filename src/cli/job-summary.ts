@@ -1,10 +1,10 @@
 import path from "node:path";
 import picocolors from "picocolors";
-import type { Job, Status } from "../contract/job.ts";
+import type { Job, Status, Usage } from "../contract/job.ts";
 import { type Io, mayColour } from "./io.ts";
 import { shortId } from "./job-id.ts";
-import { cut, plainLine, plainText, textWidth, wrapped } from "./terminal-text.ts";
-import { formatDuration, formatSize } from "./units.ts";
+import { cut, indented, plainLine, plainText } from "./terminal-text.ts";
+import { formatCost, formatCount, formatDuration, formatSize } from "./units.ts";
 import { type ZipEntry, zipEntries } from "./zip-contents.ts";
 import type { Saved } from "./zip-download.ts";
 
@@ -38,16 +38,21 @@ export function outcomeLines(job: Job, io: Io): string[] {
   // An agent that failed often has nothing to sum up but why.
   if (summary !== "" && !reason?.message.includes(summary))
     lines.push(...paragraph(io, "  ", plainText(summary)));
+  const models = modelUsageText(job.usage);
+  if (models !== null) lines.push(colours.dim(`  ${models}`));
   return lines;
 }
 
-/** Safe text with a mark before its first row and room below that; on a terminal broken to its width. */
+/** What models were used for a job; null when none was called. */
+export function modelUsageText({ model_calls, input_tokens, output_tokens, cost_usd }: Usage): string | null {
+  if (model_calls === 0) return null;
+  const tokens = `${formatCount(input_tokens)} tokens in, ${formatCount(output_tokens)} out`;
+  return `${plural(model_calls, "model call")}, ${tokens}${cost_usd > 0 ? `, ${formatCost(cost_usd)}` : ""}`;
+}
+
+/** `indented` for stdout: broken to the width of a terminal, elsewhere not. */
 export function paragraph(io: Io, mark: string, text: string): string[] {
-  const indent = textWidth(mark);
-  const room = io.terminal.stdout
-    ? Math.max(20, io.terminal.columns() - indent - 1)
-    : Number.POSITIVE_INFINITY;
-  return wrapped(text, room).map((row, index) => (index === 0 ? mark : " ".repeat(indent)) + row);
+  return indented(mark, text, io.terminal.stdout ? io.terminal.columns() : Number.POSITIVE_INFINITY);
 }
 
 /** Where the ZIP lies and the largest part of what is in it. */

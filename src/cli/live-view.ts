@@ -1,21 +1,21 @@
-import { StringDecoder } from "node:string_decoder";
 import picocolors from "picocolors";
-import type { Event } from "../contract/event.ts";
+import { decodeOutput, type Event } from "../contract/event.ts";
 import type { Phase } from "../contract/job.ts";
-import { type Io, mayColour, write } from "./io.ts";
-import { cut, LinePainter, plainLine, plainText } from "./terminal-text.ts";
-import { formatDuration, formatWholeSeconds } from "./units.ts";
+import { changeCounts, eventRows, fileRow, type Look } from "./event-rows.ts";
+import { type Io, mayColour } from "./io.ts";
+import { LiveScreen } from "./live-screen.ts";
+import { GUTTER, OutputRows } from "./output-rows.ts";
+import { PlanRows } from "./plan-rows.ts";
+import { cut, indented, plainLine, plainText, textWidth } from "./terminal-text.ts";
+import { formatCost, formatCount, formatDuration, formatWholeSeconds } from "./units.ts";
 
-/** A line of output that does not end is shown in pieces of this size. */
-const LINE_MAX_CHARS = 16 * 1024;
-const REDRAW_MS = 100;
-const TICK_MS = 1000;
-const GUTTER = "  │ ";
 /** Room for how a step ended, on a line that it shares. */
 const END_COLUMNS = 12;
+/** The agent whose plan is its steps, one for one. */
+const SCRIPT_AGENT = "script";
 
-type Stream = "stdout" | "stderr";
-type Output = { decoder: StringDecoder; painter: LinePainter; rest: string };
+/** What a person types, in place of the status line. `cursor` counts characters of `text`. */
+export type Typed = { label: () => string; text: string; cursor: number };
 
 /** Shows a job while it runs. `close` takes the status line away and must be called once. */
 export interface LiveView {
@@ -24,114 +24,78 @@ export interface LiveView {
   note(text: string): Promise<void>;
   /** Whether the connection to the server is lost at the moment. */
   lost(lost: boolean): void;
+  /** Shows what is typed where the status line was; with null that comes back. */
+  input(typed: Typed | null): void;
   close(): Promise<void>;
 }
 
 /**
- * The view for people: phases, steps, their output behind a gutter, so that no output can pass for a line of ours.
+ * The view for people: phases, plans, steps, their output behind a gutter, so that no output can pass for a line of ours.
  * On a terminal the last row is a status line (and above it the output line that is not complete yet); these rows
- * are redrawn at most ten times a second. Elsewhere lines are only appended, without a single escape code.
+ * are redrawn. Elsewhere lines are only appended, without a single escape code.
  */
 export function createLiveView(io: Io): LiveView {
-  const redraws = io.terminal.stdout && io.env.TERM !== "dumb";
-  const colours = picocolors.createColors(mayColour(io, "stdout"));
+  const keep_colours = mayColour(io, "stdout");
+  const colours = picocolors.createColors(keep_colours);
   const started_at = performance.now();
-  const outputs: Record<Stream, Output> = { stdout: output(), stderr: output() };
-  let latest: Stream = "stdout";
+  const screen = new LiveScreen(io, bottomRows);
+  const outputs = new OutputRows({ colours, keep_colours, room: () => columns() - GUTTER.length - 1 });
+  const plan = new PlanRows(colours, columns);
   let phase: Phase = "queued";
-  let step: { number: number; title: string; since: number } | null = null;
-  let planned = 0;
+  let step: number | null = null;
+  /** Steps of a script, which are known from its beginning; null for other agents. */
+  let script_steps: number | null = null;
+  let is_script = false;
   let detail = "";
+  let tokens = 0;
+  let cost_usd = 0;
+  let said = "";
   /** The line of a step that writes a file: it takes no time and prints nothing, so its end comes on the same line. */
   let held: string | null = null;
   let is_lost = false;
-  let drawn_rows = 0;
-  let drawn = "";
-  let drawn_at = 0;
-  let closed = false;
-  let soon: NodeJS.Timeout | null = null;
-  const ticking = redraws ? setInterval(redraw, TICK_MS) : null;
-  ticking?.unref();
+  let typed: Typed | null = null;
 
-  function output(): Output {
-    return {
-      decoder: new StringDecoder("utf8"),
-      painter: new LinePainter(mayColour(io, "stdout")),
-      rest: "",
-    };
+  function columns(): number {
+    return screen.redraws ? Math.max(GUTTER.length + 11, io.terminal.columns()) : Number.POSITIVE_INFINITY;
   }
 
-  function gutter(stream: Stream): string {
-    return stream === "stderr" ? colours.red(GUTTER) : colours.dim(GUTTER);
+  function look(): Look {
+    return { colours, columns: columns() };
   }
 
-  function room(): number {
-    return redraws ? Math.max(10, io.terminal.columns() - GUTTER.length - 1) : Number.POSITIVE_INFINITY;
-  }
-
-  function erased(): string {
-    const codes = drawn_rows === 0 ? "" : `\r\x1b[2K${"\x1b[1A\x1b[2K".repeat(drawn_rows - 1)}`;
-    drawn_rows = 0;
-    drawn = "";
-    return codes;
+  function bottomRows(): string[] {
+    const open = outputs.open();
+    return [...(open === null ? [] : [open]), typed === null ? statusLine() : inputLine(typed)];
   }
 
   function statusLine(): string {
     const seconds = (performance.now() - started_at) / 1000;
     const parts = [is_lost ? "connection lost, trying again" : phase];
-    if (step !== null && phase === "working") {
-      parts.push(`step ${step.number}${planned >= step.number ? `/${planned}` : ""}`);
-    }
+    if (step !== null && phase === "working") parts.push(`step ${stepNumber(step)}`);
     parts.push(formatWholeSeconds(seconds));
-    if (detail !== "") parts.push(detail);
+    if (tokens > 0) parts.push(`${formatCount(tokens)} tokens`);
+    if (cost_usd > 0) parts.push(formatCost(cost_usd));
+    const doing = detail !== "" ? detail : is_script ? null : plan.active;
+    if (doing !== null) parts.push(doing);
     return colours.inverse(cut(` ${parts.join(" · ")} `, Math.max(10, io.terminal.columns() - 1)));
   }
 
-  function redraw(): void {
-    if (soon !== null) clearTimeout(soon);
-    soon = null;
-    const { rest, painter } = outputs[latest];
-    const rows = rest === "" ? [] : [gutter(latest) + painter.peek(rest, room())];
-    rows.push(statusLine());
-    const text = rows.join("\n");
-    if (text === drawn) return;
-    io.stdout.write(erased() + text);
-    drawn = text;
-    drawn_rows = rows.length;
-    drawn_at = performance.now();
+  function inputLine({ label, text, cursor }: Typed): string {
+    const mark = cut(label(), Math.max(4, io.terminal.columns() - 12));
+    const room = Math.max(8, io.terminal.columns() - 1 - textWidth(mark));
+    let before = plainLine(text.slice(0, cursor));
+    while (textWidth(before) > room) before = before.slice(1);
+    const after = cut(plainLine(text.slice(cursor)), room - textWidth(before));
+    const back = textWidth(after) > 0 ? `\x1b[${textWidth(after)}D` : "";
+    return colours.bold(mark) + before + after + back;
   }
 
-  /** Appends whole rows above the status line, which comes back at once or, in a flood, a moment later. */
-  async function append(rows: string[]): Promise<void> {
-    if (rows.length > 0) await write(io.stdout, `${erased()}${rows.join("\n")}\n`);
-    if (!redraws || closed) return;
-    const wait = REDRAW_MS - (performance.now() - drawn_at);
-    if (wait <= 0) redraw();
-    else soon ??= setTimeout(redraw, wait);
+  function stepNumber(number: number): string {
+    return script_steps !== null && script_steps >= number ? `${number}/${script_steps}` : `${number}`;
   }
 
-  function flushed(stream: Stream): string[] {
-    const { painter, rest } = outputs[stream];
-    outputs[stream].rest = "";
-    return rest === "" ? [] : painter.paint(rest, room()).map((row) => gutter(stream) + row);
-  }
-
-  async function showOutput(stream: Stream, bytes: Buffer): Promise<void> {
-    // Where nothing is redrawn, or the other stream comes in between, the open line of that one is closed first.
-    const rows = latest === stream ? [] : flushed(latest);
-    latest = stream;
-    const own = outputs[stream];
-    const lines = (own.rest + own.decoder.write(bytes)).split("\n");
-    own.rest = lines.pop() ?? "";
-    for (const line of lines) {
-      for (const row of own.painter.paint(line.replace(/\r$/, ""), room())) rows.push(gutter(stream) + row);
-    }
-    if (own.rest.length > LINE_MAX_CHARS) rows.push(...flushed(stream));
-    await append(rows);
-  }
-
-  async function say(text: string): Promise<void> {
-    await append([...flushed("stdout"), ...flushed("stderr"), text]);
+  async function say(rows: string[]): Promise<void> {
+    await screen.append([...outputs.flush(), ...rows]);
   }
 
   function takeHeld(): string | null {
@@ -140,9 +104,21 @@ export function createLiveView(io: Io): LiveView {
     return line;
   }
 
+  function stepStart({
+    step: number,
+    tool,
+    title,
+  }: Extract<Event, { type: "step.started" }>["data"]): string {
+    const shown_number = stepNumber(number);
+    const width = screen.redraws ? io.terminal.columns() - (tool === "file" ? END_COLUMNS : 0) : 1000;
+    const shown = cut(plainLine(title), Math.max(10, width - shown_number.length - tool.length - 3));
+    return `${colours.bold(shown_number)} ${colours.cyan(tool)} ${colours.bold(shown)}`;
+  }
+
   function stepEnd(data: Extract<Event, { type: "step.ended" }>["data"]): string {
     const took = colours.dim(formatDuration(data.duration_ms));
-    if (data.ok && data.exit_code === 0) return `${colours.green("✓")} ${took}`;
+    if (data.ok && data.cause === "exited" && (data.exit_code ?? 0) === 0)
+      return `${colours.green("✓")} ${took}`;
     const how =
       data.cause === "exited" ? `exit code ${data.exit_code}` : plainLine(data.cause.replaceAll("_", " "));
     const signal = data.signal === null ? "" : ` (${plainLine(data.signal)})`;
@@ -153,61 +129,73 @@ export function createLiveView(io: Io): LiveView {
 
   async function show(event: Event): Promise<void> {
     switch (event.type) {
+      case "job.scheduled":
+        is_script = event.data.agent === SCRIPT_AGENT;
+        return;
       case "phase.changed":
         phase = event.data.phase;
         detail = "";
-        // On a terminal the status line says so.
-        if (redraws) await append([]);
-        else if (phase !== "ended" && phase !== "working") await say(`${phase} …`);
+        // On a terminal the status line says so, and who waits has said why.
+        if (screen.redraws) return screen.append([]);
+        if (phase === "queued" || phase === "starting" || phase === "packing") return say([`${phase} …`]);
         return;
       case "image.progress":
         detail = plainLine(event.data.line);
-        await (redraws ? append([]) : say(`  ${detail}`));
-        return;
+        return screen.redraws ? screen.append([]) : say([`  ${detail}`]);
       case "plan.made":
-        planned = event.data.steps.length;
+        if (is_script) script_steps = event.data.steps.length;
+        else await say(plan.take(event.data));
         return;
-      case "step.started": {
-        const { tool, title } = event.data;
-        step = { number: event.data.step, title: plainLine(title), since: performance.now() };
-        const number = planned >= step.number ? `${step.number}/${planned}` : `${step.number}`;
-        const columns = redraws ? io.terminal.columns() - (tool === "file" ? END_COLUMNS : 0) : 1000;
-        const shown = cut(step.title, Math.max(10, columns - number.length - tool.length - 3));
-        const line = `${colours.bold(number)} ${colours.cyan(tool)} ${colours.bold(shown)}`;
-        if (tool !== "file") return say(line);
-        held = line;
-        return append([]);
+      case "step.started":
+        step = event.data.step;
+        if (event.data.tool !== "file") return say([stepStart(event.data)]);
+        held = stepStart(event.data);
+        return screen.append([]);
+      case "step.output": {
+        const line = takeHeld();
+        if (line !== null) await say([line]);
+        return screen.append(outputs.take(event.data.stream, decodeOutput(event.data)));
       }
-      case "step.output":
-        return showOutput(event.data.stream, Buffer.from(event.data.data, event.data.encoding));
       case "step.ended":
         step = null;
-        return say(`${takeHeld() ?? " "} ${stepEnd(event.data)}`);
-      case "message.said":
-        return say(`${colours.magenta(event.data.from)}: ${plainText(event.data.text)}`);
-      case "limit.reached":
-        return say(colours.yellow(`! ${plainLine(event.data.message)}`));
-      case "sandbox.replaced":
-        return say(colours.yellow(`! the sandbox was replaced: ${plainLine(event.data.reason)}`));
-      default:
+        return say([`${takeHeld() ?? " "} ${stepEnd(event.data)}`]);
+      case "file.changed": {
+        // A step that writes one file has named it already.
+        const counts = changeCounts(event.data, look());
+        if (held !== null) held = counts === null ? held : `${held} ${counts}`;
+        else await say([fileRow(event.data, look())]);
         return;
+      }
+      case "message.said":
+        if (event.data.from === "agent") said = event.data.text;
+        return say(eventRows(event, look()));
+      case "agent.waiting":
+        // What it has just said is not said twice.
+        if (said.includes(event.data.summary.trim())) return;
+        return say(indented(`${colours.magenta("agent")}: `, plainText(event.data.summary), columns()));
+      case "model.called":
+        tokens += event.data.input_tokens + event.data.output_tokens;
+        cost_usd += event.data.cost_usd ?? 0;
+        return event.data.outcome === "ok" ? screen.append([]) : say(eventRows(event, look()));
+      default: {
+        const rows = eventRows(event, look());
+        if (rows.length > 0) await say(rows);
+      }
     }
   }
 
   return {
     show,
-    note: say,
+    note: (text) => say([text]),
     lost(lost) {
       is_lost = lost;
-      if (redraws) redraw();
+      if (screen.redraws) screen.redraw();
       else io.stderr.write(lost ? "connection lost, trying again …\n" : "connected again\n");
     },
-    async close() {
-      closed = true;
-      if (ticking !== null) clearInterval(ticking);
-      if (soon !== null) clearTimeout(soon);
-      const rows = [...flushed("stdout"), ...flushed("stderr"), takeHeld()].filter((row) => row !== null);
-      await write(io.stdout, erased() + rows.map((row) => `${row}\n`).join(""));
+    input(now) {
+      typed = now;
+      screen.redraw();
     },
+    close: () => screen.close([...outputs.flush(), takeHeld()].filter((row) => row !== null)),
   };
 }

@@ -1,9 +1,12 @@
 import { Command, CommanderError, Option } from "commander";
 import { AppError } from "../contract/errors.ts";
+import { ApprovalPolicy, EgressPolicy } from "../contract/job.ts";
 import { VERSION } from "../contract/version.ts";
 import { apply } from "./commands/apply.ts";
+import { allow, approve, send } from "./commands/conversation.ts";
 import { cancel, download, type ListOptions, list, status } from "./commands/jobs.ts";
 import { type LogsOptions, logs } from "./commands/logs.ts";
+import { providers } from "./commands/providers.ts";
 import { type RunOptions, run } from "./commands/run.ts";
 import { doctor, type ServeOptions, serve, setup, stop } from "./commands/server.ts";
 import { type Context, Interrupted } from "./context.ts";
@@ -94,6 +97,25 @@ export function createProgram(io: Io, local: LocalServer): Command {
     .action((id: string, options: LogsOptions, from: Command) =>
       act(from, (context) => logs(context, id, options)),
     );
+  command("send", "say something to the agent of a job")
+    .argument("<id>", ID_HELP)
+    .argument("<text>", "what to say, or - for standard input")
+    .action((id: string, text: string, _options: object, from: Command) =>
+      act(from, (context) => send(context, id, text)),
+    );
+  command("approve", "allow what a job asks for")
+    .argument("<id>", ID_HELP)
+    .argument("<number>", "the number of the question", parseWhole)
+    .option("--deny", "answer no instead")
+    .action((id: string, n: number, options: { deny?: boolean }, from: Command) =>
+      act(from, (context) => approve(context, id, { n, deny: options.deny === true })),
+    );
+  command("allow", "open a host for a job at work")
+    .argument("<id>", ID_HELP)
+    .argument("<host>", "example.org, *.example.org or example.org:8443")
+    .action((id: string, host: string, _options: object, from: Command) =>
+      act(from, (context) => allow(context, id, host)),
+    );
   command("cancel", "stop a job; its work so far is kept")
     .argument("<id>", ID_HELP)
     .action((id: string, _options: object, from: Command) => act(from, (context) => cancel(context, id)));
@@ -109,6 +131,9 @@ export function createProgram(io: Io, local: LocalServer): Command {
     .action((id: string, options: { dir: string }, from: Command) =>
       act(from, (context) => apply(context, id, options)),
     );
+  command("providers", "list the providers of models that are configured").action(
+    (_options: object, from: Command) => act(from, providers),
+  );
   command("serve", "run the server in the foreground")
     .option("--host <address>", "where to listen", "127.0.0.1")
     .option("--port <number>", "the port; 8000 unless given", parseWhole)
@@ -134,8 +159,25 @@ function addRunOptions(command: Command): Command {
     .option("--file <path[=as]>", "send a file into the workspace; may be repeated", collect)
     .option("--patch", "keep a patch of what changes in the files that were sent")
     .option("--template <name>", "the image to work in")
-    .option("--agent <name>", "what decides the steps")
-    .option("--model <name>", "the model that it uses")
+    .option("--agent <name>", "what decides the steps: auto, script, native, gemini-cli, …")
+    .option("--model <name>", "the model that it uses, as model or provider/model")
+    .option("--max-tokens <count>", "tokens that models may use for it", parseWhole)
+    .option("--max-cost <dollars>", "what model calls may cost", parseNumber)
+    .option("--max-calls <count>", "how often a model may be called", parseWhole)
+    .option("--allow <host>", "let it reach this host too; may be repeated", collect)
+    .addOption(
+      new Option(
+        "--egress <policy>",
+        "what it may reach: no host, only --allow, the registries too, or all",
+      ).choices(EgressPolicy.options),
+    )
+    .addOption(
+      new Option("--approve <policy>", "ask you before what is risky, or before each step").choices(
+        ApprovalPolicy.options,
+      ),
+    )
+    .option("--approve-timeout <duration>", "silence for so long means no, as 5m", parseDuration)
+    .option("--linger <duration>", "stay open so long for a follow-up after an answer, as 10m", parseDuration)
     .option("--cpus <count>", "processors", parseNumber)
     .option("--memory <size>", "memory, as 2g", parseSize)
     .option("--disk <size>", "disk, as 10g", parseSize)
@@ -155,6 +197,7 @@ function addRunOptions(command: Command): Command {
 const AFTER_HELP = `
 Examples:
   sealwork run examples/sales-report.md
+  GEMINI_API_KEY=… sealwork run "Build me a todo app in React"
   sealwork run --dir . task.md && sealwork apply last
   sealwork run -d task.md
   sealwork logs -f last

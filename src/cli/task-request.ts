@@ -3,7 +3,13 @@ import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { AppError } from "../contract/errors.ts";
-import { type JobRequestInput, PROMPT_MAX_CHARS } from "../contract/job.ts";
+import {
+  type Approval,
+  EgressHost,
+  type EgressPolicy,
+  type JobRequestInput,
+  PROMPT_MAX_CHARS,
+} from "../contract/job.ts";
 import { folderArchive } from "./folder-archive.ts";
 import { type FolderListing, listFolder } from "./folder-listing.ts";
 import type { Io } from "./io.ts";
@@ -20,6 +26,14 @@ export type TaskOptions = {
   pids?: number;
   timeout?: number;
   idleTimeout?: number;
+  allow?: string[];
+  egress?: EgressPolicy;
+  maxTokens?: number;
+  maxCost?: number;
+  maxCalls?: number;
+  approve?: Approval["policy"];
+  approveTimeout?: number;
+  linger?: number;
   env?: string[];
   label?: string[];
   priority?: number;
@@ -49,14 +63,12 @@ export async function taskRequest(
   if (options.agent !== undefined) request.agent = options.agent;
   if (options.model !== undefined) request.model = options.model;
   if (options.priority !== undefined) request.priority = options.priority;
-  const limits: NonNullable<JobRequestInput["limits"]> = {};
-  if (options.cpus !== undefined) limits.cpus = options.cpus;
-  if (options.memory !== undefined) limits.memory_bytes = options.memory;
-  if (options.disk !== undefined) limits.disk_bytes = options.disk;
-  if (options.pids !== undefined) limits.pids = options.pids;
-  if (options.timeout !== undefined) limits.timeout_s = options.timeout;
-  if (options.idleTimeout !== undefined) limits.idle_timeout_s = options.idleTimeout;
-  if (Object.keys(limits).length > 0) request.limits = limits;
+  const { limits, egress, budget, approval } = bounds(options);
+  if (limits !== undefined) request.limits = limits;
+  if (egress !== undefined) request.egress = egress;
+  if (budget !== undefined) request.budget = budget;
+  if (approval !== undefined) request.approval = approval;
+  if (options.linger !== undefined) request.linger_s = options.linger;
   if (options.env !== undefined)
     request.env = Object.fromEntries(options.env.map((word) => variable(io, word)));
   if (options.label !== undefined) request.labels = Object.fromEntries(options.label.map(label));
@@ -80,6 +92,45 @@ export async function taskRequest(
     });
   }
   return { request, upload: multipartBody([...parts, ...files]), listing, name };
+}
+
+type Bounds = Pick<JobRequestInput, "limits" | "egress" | "budget" | "approval">;
+
+/** What a job may use, reach, spend and do unasked; what the command line leaves out is the server's to fill in. */
+function bounds(options: TaskOptions): Bounds {
+  return {
+    limits: given({
+      cpus: options.cpus,
+      memory_bytes: options.memory,
+      disk_bytes: options.disk,
+      pids: options.pids,
+      timeout_s: options.timeout,
+      idle_timeout_s: options.idleTimeout,
+    }),
+    egress: given({ policy: options.egress, hosts: options.allow?.map((host) => egressHost(host)) }),
+    budget: given({
+      max_tokens: options.maxTokens,
+      max_cost_usd: options.maxCost,
+      max_calls: options.maxCalls,
+    }),
+    approval: given({ policy: options.approve, timeout_s: options.approveTimeout }),
+  };
+}
+
+/** The fields that have a value; undefined when none has. */
+function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } | undefined {
+  const known = Object.entries(fields).filter(([, value]) => value !== undefined);
+  if (known.length === 0) return undefined;
+  return Object.fromEntries(known) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
+
+/** A host that a job may reach, as a person writes it. Throws `usage`. */
+export function egressHost(word: string): string {
+  if (EgressHost.safeParse(word).success) return word.toLowerCase();
+  throw usage(
+    `'${word}' is no host that can be opened.`,
+    "Write example.org, *.example.org or example.org:8443; addresses and URLs are not taken.",
+  );
 }
 
 async function* once(value: unknown): AsyncGenerator<Uint8Array> {
@@ -113,7 +164,8 @@ async function readTask(io: Io, task: string): Promise<{ prompt: string; name: s
 
 const TOO_LONG = `A task has at most ${PROMPT_MAX_CHARS} characters; send more as files with --file.`;
 
-async function readAll(stdin: Readable): Promise<string> {
+/** All of standard input as text. Throws `usage` when it is too long even for a task. */
+export async function readAll(stdin: Readable): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of stdin as AsyncIterable<Buffer | string>) {

@@ -178,3 +178,19 @@ export function wrapped(text: string, columns: number): string[] {
     return [...rows, row];
   });
 }
+
+/**
+ * Safe text with a mark before its first row and room below that, in rows narrower than `columns` (Infinity: only where it breaks
+ * lines itself). A word that is too long is broken: a terminal would continue it at the left edge, where our own lines begin.
+ */
+export function indented(mark: string, text: string, columns: number): string[] {
+  const indent = textWidth(mark);
+  const room = Math.max(20, columns - indent - 1);
+  return wrapped(text, room)
+    .flatMap((row) => (textWidth(row) <= room ? [row] : pieces(row, room)))
+    .map((row, index) => (index === 0 ? mark : " ".repeat(indent)) + row);
+}
+
+function pieces(row: string, columns: number): string[] {
+  return new LinePainter(row.includes("\x1b")).paint(row, columns);
+}

@@ -58,6 +58,20 @@ export function formatSize(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit]}`;
 }
 
+/** A large number for people: `950`, `12.4k`, `1.2M`. */
+export function formatCount(count: number): string {
+  if (count < 1000) return `${Math.round(count)}`;
+  // What would round to 1000k is a million.
+  const [value, unit] = count < 999_500 ? [count / 1000, "k"] : [count / 1e6, "M"];
+  return `${value.toFixed(value >= 99.95 ? 0 : 1).replace(/\.0$/, "")}${unit}`;
+}
+
+/** Money for people: `$0.0042`, `$0.31`, `$12.50`; what is too little to see is said so. */
+export function formatCost(usd: number): string {
+  if (usd >= 0.1 || usd === 0) return `$${usd.toFixed(2)}`;
+  return usd < 0.0001 ? "under $0.0001" : `$${usd.toFixed(4).replace(/0{1,2}$/, "")}`;
+}
+
 /** A span for people: `40 ms`, `1.2 s`, `2 m 05 s`, `1 h 02 m`, `3 d 4 h`. */
 export function formatDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;

@@ -8,6 +8,7 @@ import { type Context, connect, Interrupted, print, printJson } from "../context
 import { eventFeed } from "../event-feed.ts";
 import { EXIT, exitCodeOfJob } from "../exit-code.ts";
 import { mayColour, write } from "../io.ts";
+import { JobDialogue } from "../job-dialogue.ts";
 import { shortId } from "../job-id.ts";
 import { outcomeLines, plural, zipLines } from "../job-summary.ts";
 import { createLiveView, type LiveView } from "../live-view.ts";
@@ -69,9 +70,11 @@ async function follow(options: {
     if (view !== null) view.lost(lost);
     else context.io.stderr.write(lost ? "connection lost, trying again …\n" : "connected again\n");
   };
+  using dialogue = view === null ? null : new JobDialogue({ io: context.io, client, job_id, view, signal });
   for await (const event of eventFeed(client, { job_id, after: 0, follow: true, on_lost }, signal)) {
     if (view === null) await printJson(context, event);
     else await view.show(event);
+    await dialogue?.take(event);
   }
   return client.job(job_id, signal);
 }

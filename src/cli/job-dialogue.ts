@@ -1,0 +1,172 @@
+import { AppError } from "../contract/errors.ts";
+import type { Event } from "../contract/event.ts";
+import type { Client } from "./client.ts";
+import type { Io } from "./io.ts";
+import { shortId } from "./job-id.ts";
+import { Keyboard } from "./keyboard.ts";
+import type { LiveView } from "./live-view.ts";
+import { formatSpan, formatWholeSeconds } from "./units.ts";
+
+export type DialogueOptions = { io: Io; client: Client; job_id: string; view: LiveView; signal: AbortSignal };
+
+/** A question that waits for its answer; `sent` once ours is on its way. */
+type Question = { expires_at: number | null; sent: boolean };
+
+/**
+ * Lets a person who watches a job on a terminal answer its questions and talk to its agent: what is typed takes the place of the status
+ * line. An answer that was given elsewhere withdraws the question. Where no terminal is, it says which command answers.
+ */
+export class JobDialogue implements Disposable {
+  readonly #options: DialogueOptions;
+  readonly #keyboard: Keyboard | null;
+  /** By number; the one that was asked first is answered first. */
+  readonly #questions = new Map<number, Question>();
+  /** Until when the agent waits for a follow-up; null while it does not. */
+  #waits_until: number | null = null;
+
+  constructor(options: DialogueOptions) {
+    this.#options = options;
+    const { io } = options;
+    const can_type = io.terminal.stdin && io.terminal.stdout && io.env.TERM !== "dumb";
+    const handlers = {
+      changed: () => this.#refresh(),
+      line: (text: string) => this.#entered(text),
+      closed: () => this.#closed(),
+    };
+    this.#keyboard = can_type ? new Keyboard(io, handlers) : null;
+  }
+
+  /** To be told of each event once the view has shown it. */
+  async take(event: Event): Promise<void> {
+    switch (event.type) {
+      case "approval.asked": {
+        const { n, expires_at } = event.data;
+        this.#questions.set(n, {
+          expires_at: expires_at === null ? null : Date.parse(expires_at),
+          sent: false,
+        });
+        // What was half typed was meant for something else, and must not become an answer.
+        this.#keyboard?.clear();
+        if (!this.#can_ask) await this.#sayHowToAnswer(n);
+        break;
+      }
+      case "approval.given":
+        if (this.#current?.n === event.data.n) this.#keyboard?.clear();
+        this.#questions.delete(event.data.n);
+        break;
+      case "agent.waiting":
+        if (event.data.linger_s <= 0) break;
+        this.#waits_until = Date.now() + event.data.linger_s * 1000;
+        await this.#sayHowToFollowUp(event.data.linger_s);
+        break;
+      case "message.said":
+        if (event.data.from === "person") this.#waits_until = null;
+        break;
+      case "phase.changed":
+        if (event.data.phase !== "waiting") this.#waits_until = null;
+        if (event.data.phase === "packing" || event.data.phase === "ended") this.#questions.clear();
+        break;
+      default:
+        return;
+    }
+    this.#refresh();
+  }
+
+  /** The question that is to be answered next. */
+  get #current(): ({ n: number } & Question) | null {
+    for (const [n, question] of this.#questions) if (!question.sent) return { n, ...question };
+    return null;
+  }
+
+  get #can_ask(): boolean {
+    return this.#keyboard?.open === true;
+  }
+
+  #refresh(): void {
+    const { view } = this.#options;
+    const typed = this.#keyboard?.open === true ? this.#keyboard.typed : null;
+    const label = typed === null ? null : this.#label(typed.text !== "");
+    view.input(typed === null || label === null ? null : { label, ...typed });
+  }
+
+  /** What stands before the typed text; null when there is nothing to type for. */
+  #label(has_text: boolean): (() => string) | null {
+    const current = this.#current;
+    if (current !== null)
+      return () => `question ${current.n}: allow it?${left(current.expires_at, "no")} y/n › `;
+    const until = this.#waits_until;
+    if (until !== null) return () => `follow-up?${left(until, "the end")} › `;
+    return has_text ? () => "to the agent › " : null;
+  }
+
+  #entered(text: string): void {
+    const current = this.#current;
+    const word = text.trim().toLowerCase();
+    if (current !== null) {
+      if (/^(y|yes|n|no)$/.test(word)) void this.#decide(current.n, word.startsWith("y") ? "allow" : "deny");
+      else if (word !== "") void this.#options.view.note("Type y to allow it or n to deny it, then enter.");
+    } else if (word !== "") void this.#say(text);
+    this.#refresh();
+  }
+
+  async #decide(n: number, decision: "allow" | "deny"): Promise<void> {
+    const { client, job_id, signal } = this.#options;
+    const question = this.#questions.get(n);
+    if (question !== undefined) question.sent = true;
+    this.#refresh();
+    try {
+      await client.decide(job_id, { n, decision }, signal);
+    } catch (error) {
+      // It can be asked again unless it was decided meanwhile, which the next event tells.
+      if (question !== undefined) question.sent = false;
+      await this.#tell(`Question ${n} was not answered`, error);
+    }
+  }
+
+  async #say(text: string): Promise<void> {
+    const { client, job_id, signal } = this.#options;
+    try {
+      await client.message(job_id, text, signal);
+    } catch (error) {
+      await this.#tell("The message was not sent", error);
+    }
+  }
+
+  async #tell(what: string, error: unknown): Promise<void> {
+    if (this.#options.signal.aborted) return;
+    const why = error instanceof AppError ? error.message : String(error);
+    await this.#options.view.note(`${what}: ${why}`);
+    this.#refresh();
+  }
+
+  #closed(): void {
+    for (const n of this.#questions.keys()) void this.#sayHowToAnswer(n);
+    this.#refresh();
+  }
+
+  async #sayHowToAnswer(n: number): Promise<void> {
+    const command = `sealwork approve ${shortId(this.#options.job_id)} ${n}`;
+    const question = this.#questions.get(n);
+    const silence = left(question?.expires_at ?? null, "no");
+    await this.#options.view.note(`  → ${command}, or with --deny${silence}`);
+  }
+
+  async #sayHowToFollowUp(linger_s: number): Promise<void> {
+    const id = shortId(this.#options.job_id);
+    const how = this.#can_ask ? "type it and press enter" : `sealwork send ${id} "…"`;
+    await this.#options.view.note(
+      `The job stays open ${formatSpan(linger_s)} for a follow-up: ${how}. Then its work is packed.`,
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.#keyboard?.[Symbol.dispose]();
+    this.#options.view.input(null);
+  }
+}
+
+/** How long until silence means something, with a space before it; nothing when it never does. */
+function left(until: number | null, meaning: string): string {
+  if (until === null) return "";
+  return ` (${formatWholeSeconds(Math.max(0, (until - Date.now()) / 1000))} until silence means ${meaning})`;
+}
