@@ -85,7 +85,10 @@ export const Provider = z.object({
 export type Provider = z.infer<typeof Provider>;
 export const ProvidersAnswer = z.object({
   providers: z.array(Provider),
-  default_model: z.string().nullable().meta({ description: "`provider/model`; null when no model is configured." }),
+  default_model: z
+    .string()
+    .nullable()
+    .meta({ description: "`provider/model`; null when no model is configured." }),
 });
 export type ProvidersAnswer = z.infer<typeof ProvidersAnswer>;
 

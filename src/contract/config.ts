@@ -33,7 +33,10 @@ const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/);
 export const ProviderConfig = z.strictObject({
   protocol: z.enum(PROTOCOLS),
   /** Null: the protocol's own provider. With `openai` it ends where `/chat/completions` follows, which is mostly `/v1`. */
-  base_url: z.url({ protocol: /^https?$/ }).nullable().default(null),
+  base_url: z
+    .url({ protocol: /^https?$/ })
+    .nullable()
+    .default(null),
   api_key: z.string().min(1).nullable().default(null),
   api_key_env: z.string().min(1).nullable().default(null),
   default_model: z.string().min(1).nullable().default(null),

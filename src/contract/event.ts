@@ -160,14 +160,25 @@ const fromOrchestrator = {
     input_tokens: z.int().min(0),
     cached_tokens: z.int().min(0).meta({ description: "Of the input, those that came from a cache." }),
     output_tokens: z.int().min(0),
-    estimated: z.boolean().meta({ description: "True when the provider did not say how many tokens it were." }),
+    estimated: z
+      .boolean()
+      .meta({ description: "True when the provider did not say how many tokens it were." }),
     cost_usd: z.number().min(0).nullable().meta({ description: "Null for a model without a price." }),
     duration_ms: z.number().min(0),
   }),
   "egress.denied": z.object({
     host: shortText,
     port: z.int(),
-    rule: z.enum(["policy", "address", "name", "resolution", "host_mismatch", "limit", "approval", "request"]),
+    rule: z.enum([
+      "policy",
+      "address",
+      "name",
+      "resolution",
+      "host_mismatch",
+      "limit",
+      "approval",
+      "request",
+    ]),
     policy: EgressPolicy,
     count: z.int().min(1).meta({ description: "How often since the last event of this kind." }),
     message: shortText,

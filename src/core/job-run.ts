@@ -1,4 +1,6 @@
 import { AppError } from "../contract/errors.ts";
+import type { Egress } from "../contract/job.ts";
+import { Approvals } from "./approvals.ts";
 import { CurrentJob } from "./current-job.ts";
 import { DeadlinePassed, withDeadline } from "./deadline.ts";
 import type { Dependencies } from "./dependencies.ts";
@@ -7,12 +9,24 @@ import { EndingOnce, endingOfFault, endingOfSandbox, endingOfStart } from "./end
 import type { EventLog } from "./event-log.ts";
 import { imageProgress } from "./image-progress.ts";
 import { watchClocks } from "./job-clocks.ts";
-import { cancelled, type Ending, failed, toEnded, toPacking, toStarting, toWorking } from "./lifecycle.ts";
+import { JobOutbound } from "./job-outbound.ts";
+import { JobSandboxes } from "./job-sandboxes.ts";
+import { startOf } from "./job-start.ts";
+import {
+  cancelled,
+  type Ending,
+  failed,
+  isAtWork,
+  toEnded,
+  toPacking,
+  toStarting,
+  toWorking,
+} from "./lifecycle.ts";
 import type { SandboxLink } from "./link.ts";
 import { type Packed, packJob } from "./packing.ts";
 import { Pump } from "./pump.ts";
 import { RELINK_MS, relink } from "./relink.ts";
-import { patiently, Sandbox } from "./sandbox.ts";
+import { patiently, type Sandbox } from "./sandbox.ts";
 import type { JobRecord } from "./store.ts";
 
 /** Each loss is an event, so a runner that loses its link again and again must come to an end. */
@@ -22,6 +36,10 @@ const QUIESCE_MS = 15_000;
 const PACK_ATTEMPTS = 3;
 /** When the ZIP cannot be written (this machine's disk is full, say), the job stays in packing and tries again. */
 const PACK_RETRY_MS = 30_000;
+/** How often a fresh sandbox takes over from one that died; what ends two sandboxes ends a third. */
+const TAKEOVERS_MAX = 1;
+const TAKES_OVER = "The sandbox died; a fresh one goes on with the work.";
+const PACKS = "A fresh sandbox packs the volume of a dead one.";
 
 /** One job on its way from the queue to its ZIP. Can be taken up again in any phase, after a restart. */
 export class JobRun {
@@ -29,7 +47,9 @@ export class JobRun {
   readonly #ending = new EndingOnce();
   readonly #pump: Pump;
   readonly #job: CurrentJob;
-  #sandbox: Sandbox | null = null;
+  readonly #approvals: Approvals;
+  readonly #outbound: JobOutbound;
+  readonly #sandboxes: JobSandboxes;
   #relinks = 0;
   /** It was at work already when this orchestrator took it up. */
   readonly #resumed: boolean;
@@ -38,9 +58,20 @@ export class JobRun {
     this.#dependencies = dependencies;
     this.#job = new CurrentJob(record, events);
     this.#pump = new Pump(this.#job, this.#ending, dependencies);
+    const touch = () => this.#pump.touch();
+    this.#approvals = new Approvals(this.#job, {
+      clock: dependencies.clock,
+      ended: this.#ending.signal,
+      answered: touch,
+    });
+    this.#outbound = new JobOutbound(this.#job, this.#ending, {
+      dependencies,
+      approvals: this.#approvals,
+      touch,
+    });
     const { state } = record;
-    this.#resumed = state.phase === "working";
-    if (state.sandbox_id !== null) this.#sandbox = new Sandbox(state.sandbox_id, dependencies);
+    this.#resumed = isAtWork(state);
+    this.#sandboxes = new JobSandboxes(this.#job, this.#outbound, dependencies);
     if (state.ending !== null) this.#ending.set(state.ending);
     else if (state.cancel_requested) this.#ending.set(cancelled());
   }
@@ -62,6 +93,22 @@ export class JobRun {
   /** How the job is ending; null while nothing ends it. */
   get ending(): Ending | null {
     return this.#ending.value;
+  }
+
+  /** Whether the work would go on in a fresh sandbox if this one died now. */
+  get may_take_over(): boolean {
+    const { state, request } = this.#job.record;
+    return isAtWork(state) && request.agent !== "script" && state.takeovers < TAKEOVERS_MAX;
+  }
+
+  /** As Approvals.decide says; AppError `conflict` for a job that is not at work. */
+  async decide(n: number, decision: "allow" | "deny"): Promise<void> {
+    await this.#approvals.decide(n, decision, "person");
+  }
+
+  /** As JobOutbound.open says. */
+  openEgress(host: string): Promise<Egress> {
+    return this.#outbound.open(host);
   }
 
   sandboxChanged(status: SandboxStatus | null): void {
@@ -100,7 +147,7 @@ export class JobRun {
     try {
       const { phase } = this.#job.state;
       if ((phase === "queued" || phase === "starting") && !stop.aborted) await this.#start(stop);
-      if (this.#job.state.phase === "working" && !stop.aborted) await this.#work(stop);
+      if (isAtWork(this.#job.state) && !stop.aborted) await this.#work(stop);
     } catch (error) {
       if (stop.aborted) return;
       this.#ending.set(this.#endingOfError(error));
@@ -108,7 +155,7 @@ export class JobRun {
   }
 
   async #start(stop: AbortSignal): Promise<void> {
-    const { names, images, links, config, clock } = this.#dependencies;
+    const { names, images, config, clock } = this.#dependencies;
     const { request, limits, job_id } = this.#job.record;
     if (this.#job.state.phase === "queued") {
       const sandbox_id = names.sandbox_id();
@@ -117,7 +164,7 @@ export class JobRun {
         volume: `sealwork-${sandbox_id}`,
         link_secret: names.secret(),
       });
-      this.#sandbox = new Sandbox(sandbox_id, this.#dependencies);
+      this.#sandboxes.begin(sandbox_id);
       await this.#job.apply(transition);
     }
     const sandbox = this.#sandbox;
@@ -134,24 +181,24 @@ export class JobRun {
     // The sockets do not depend on the image, so they are made meanwhile; opening them again finds them open.
     const [image] = await Promise.all([
       patiently(clock, () => images.ensure(wanted, progress, stop), stop),
-      links.open(sandbox.id),
+      sandbox.prepare(),
     ]);
     await this.#job.apply({ change: { image }, events: [] });
     const link = await sandbox.start(
       { job_id, volume, image: image.reference, limits, runtime: config.runtime },
-      () => this.#placed(sandbox, image.digest),
+      () => this.#sandboxes.placed(sandbox, image.digest),
       stop,
     );
-    await this.#linked(sandbox, link, false);
-    await this.#delivered(link, stop);
-    await this.#job.apply(toWorking(this.#job.state, this.#now()));
+    await this.#sandboxes.linked(sandbox, link, false);
+    await this.#delivered(link, { resume: false }, stop);
+    await this.#job.apply((state) => toWorking(state, this.#now()));
   }
 
   /** Gives the runner its files and its job; over a new link when the first one is lost meanwhile. */
-  async #delivered(first: SandboxLink, stop: AbortSignal): Promise<void> {
+  async #delivered(first: SandboxLink, how: { resume: boolean }, stop: AbortSignal): Promise<void> {
     for (let link: SandboxLink | null = first; link !== null; link = await this.#connected(stop)) {
       try {
-        return await this.#deliver(link, stop);
+        return await this.#deliver(link, how, stop);
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== "link_lost") throw error;
         await link.close();
@@ -160,35 +207,29 @@ export class JobRun {
     stop.throwIfAborted();
   }
 
-  async #deliver(link: SandboxLink, stop: AbortSignal): Promise<void> {
-    const { request, limits, job_id, state } = this.#job.record;
+  async #deliver(link: SandboxLink, { resume }: { resume: boolean }, stop: AbortSignal): Promise<void> {
+    const { record } = this.#job;
+    const { job_id, state } = record;
     const { hello } = link;
     if (state.link_secret === null) throw new AppError({ code: "internal", message: "A job has no secret." });
     if (hello.job_id !== null) {
       if (hello.job_id === job_id && hello.secret === state.link_secret) return;
       throw new AppError({ code: "protocol_violated", message: "The runner answered for another job." });
     }
-    const upload = await this.#dependencies.artifacts.openUpload(job_id);
+    const start = await startOf(record, state.link_secret, this.#dependencies);
+    // What came with the job lies on the volume already when another sandbox takes over, and was worked on since.
+    const upload = resume ? null : await this.#dependencies.artifacts.openUpload(job_id);
     if (upload !== null) await link.upload(upload, stop);
     // Stored first: the runner may work before its answer is here, and whoever takes the job up must know that there may be work.
-    await this.#job.apply({ change: { runner_epoch: hello.epoch }, events: [] });
-    const { agent, prompt, model, env } = request;
-    await link.start({ job_id, secret: state.link_secret, agent, prompt, model, env, limits }, stop);
-  }
-
-  /** Said once, also when an orchestrator before this one placed the same sandbox and said so. */
-  async #placed(sandbox: Sandbox, image_digest: string): Promise<void> {
-    const filter = { after: 0, limit: 1, types: ["sandbox.started"] as const };
-    const said = await this.#dependencies.store.readEvents(this.#job.record.job_id, filter);
-    if (said.length > 0) return;
-    const data = { sandbox_id: sandbox.id, image_digest };
-    await this.#job.apply({ change: {}, events: [{ type: "sandbox.started", data }] });
+    await this.#job.apply({ change: { runner_epoch: hello.epoch, runner_n: 0 }, events: [] });
+    await link.start({ ...start, resume }, stop);
   }
 
   /** Takes the runner's events in until something ends the job. */
   async #work(stop: AbortSignal): Promise<void> {
     const { clock } = this.#dependencies;
-    const clocks = watchClocks(this.#job.record, this.#pump, { clock, resumed: this.#resumed }, stop).then(
+    this.#approvals.resume();
+    const clocks = watchClocks(this.#job, this.#pump, { clock, resumed: this.#resumed }, stop).then(
       (struck) => struck !== null && this.#ending.set(struck),
     );
     try {
@@ -222,20 +263,31 @@ export class JobRun {
     // Before its job is known to have arrived, the runner may not know the secret yet; what it says is then checked there.
     const secret = this.#job.state.phase === "starting" ? null : this.#job.state.link_secret;
     const again = await relink(sandbox, secret, this.#dependencies.clock, stop);
-    if (again.link !== null) await this.#linked(sandbox, again.link, true);
+    if (again.link !== null) await this.#sandboxes.linked(sandbox, again.link, true);
+    else if (this.may_take_over) return this.#takeOver(stop);
     else if (again.why !== null) this.#ending.set(failed("sandbox_died", again.why));
     else this.#ending.set(this.#begun ? endingOfSandbox(sandbox.status) : endingOfStart(sandbox.status));
     return again.link;
   }
 
+  /** A fresh sandbox on the old volume, in which the agent goes on. */
+  async #takeOver(stop: AbortSignal): Promise<SandboxLink> {
+    const link_secret = this.#dependencies.names.secret();
+    const link = await this.#sandboxes.replace({ link_secret, reason: TAKES_OVER, works: true }, stop);
+    await this.#delivered(link, { resume: true }, stop);
+    return this.#sandbox?.link ?? link;
+  }
+
   async #pack(shutdown: AbortSignal): Promise<void> {
     const ending = this.#ending.value ?? failed("internal", "The job ended without a reason.");
-    if (this.#job.state.phase !== "packing")
-      await this.#job.apply(toPacking(this.#job.state, this.#now(), ending));
+    await this.#job.apply((state) =>
+      state.phase === "packing" ? null : toPacking(state, this.#now(), ending),
+    );
     let packed: Packed | null = null;
     if (this.#begun) packed = await this.#packWorkspace(shutdown);
     packed ??= await packJob(this.#job.record, null, { patch: false }, this.#dependencies, shutdown);
-    await this.#job.apply(toEnded(this.#job.state, this.#now(), packed));
+    const done = packed;
+    await this.#job.apply((state) => toEnded(state, this.#now(), done));
   }
 
   /** Packs out of the living sandbox, or out of a fresh one on the old volume; null when neither can be had. */
@@ -244,7 +296,7 @@ export class JobRun {
     let patch = this.#job.record.request.patch;
     for (let attempt = 1; attempt <= PACK_ATTEMPTS; attempt++) {
       try {
-        link ??= await this.#replaceSandbox(shutdown);
+        link ??= await this.#sandboxes.replace({ link_secret: null, reason: PACKS, works: false }, shutdown);
         return await packJob(this.#job.record, link, { patch }, this.#dependencies, shutdown);
       } catch (error) {
         if (shutdown.aborted) throw error;
@@ -302,48 +354,15 @@ export class JobRun {
     }
   }
 
-  async #replaceSandbox(shutdown: AbortSignal): Promise<SandboxLink> {
-    const old = this.#sandbox;
-    const { volume, image } = this.#job.state;
-    if (old === null || volume === null || image === null)
-      throw new AppError({ code: "internal", message: "There is no volume to pack." });
-    await old.remove({ keep_volume: true }, shutdown);
-    const sandbox = new Sandbox(this.#dependencies.names.sandbox_id(), this.#dependencies);
-    this.#sandbox = sandbox;
-    await this.#job.apply({
-      change: { sandbox_id: sandbox.id, link_secret: null },
-      events: [
-        {
-          type: "sandbox.replaced",
-          data: {
-            sandbox_id: old.id,
-            by: sandbox.id,
-            reason: "A fresh sandbox packs the volume of a dead one.",
-          },
-        },
-      ],
-    });
-    const { job_id, limits } = this.#job.record;
-    const runtime = this.#dependencies.config.runtime;
-    const link = await sandbox.start(
-      { job_id, volume, image: image.reference, limits, runtime },
-      async () => undefined,
-      shutdown,
-    );
-    await this.#linked(sandbox, link, false);
-    return link;
-  }
-
-  async #linked(sandbox: Sandbox, link: SandboxLink, relinked: boolean): Promise<void> {
-    const data = { sandbox_id: sandbox.id, epoch: link.hello.epoch, relinked };
-    await this.#job.apply({ change: {}, events: [{ type: "sandbox.linked", data }] });
-  }
-
   #endingOfError(error: unknown): Ending {
     const known = endingOfFault(error, { sandbox: this.#sandbox, begun: this.#begun });
     if (known !== null) return known;
     this.#log("error", "A fault of ours ended the job.", error);
     return failed("internal", "A fault of Sealwork ended the job.");
+  }
+
+  get #sandbox(): Sandbox | null {
+    return this.#sandboxes.current;
   }
 
   /** There is work that is worth packing. */

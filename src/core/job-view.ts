@@ -1,3 +1,5 @@
+import type { Template } from "../contract/api.ts";
+import type { Config } from "../contract/config.ts";
 import type { Job } from "../contract/job.ts";
 import { elapsedMs } from "./clock.ts";
 import type { JobRecord } from "./store.ts";
@@ -15,6 +17,11 @@ export function jobView(record: JobRecord): Job {
     template: request.template,
     model: request.model,
     limits: record.limits,
+    egress: { ...request.egress, hosts: [...request.egress.hosts, ...state.opened_hosts] },
+    budget: request.budget,
+    approval: request.approval,
+    approvals: state.approvals.map(({ key: _key, opens: _opens, ...open }) => open),
+    linger_s: request.linger_s,
     labels: request.labels,
     priority: request.priority,
     patch: request.patch,
@@ -34,9 +41,21 @@ export function jobView(record: JobRecord): Job {
       events: `/jobs/${job_id}/events`,
       logs: `/jobs/${job_id}/logs`,
       files: `/jobs/${job_id}/files`,
+      messages: `/jobs/${job_id}/messages`,
       cancel: `/cancel/${job_id}`,
       download: `/download/${job_id}`,
     },
     result: state.result,
   };
+}
+
+export function templateViews({ templates, default_template }: Config): Template[] {
+  return Object.entries(templates).map(([name, { image, description, limits, egress }]) => ({
+    name,
+    image,
+    description,
+    limits,
+    egress,
+    default: name === default_template,
+  }));
 }

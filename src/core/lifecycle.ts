@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { REASONS, type ReasonCode } from "../contract/errors.ts";
 import type { EventBody } from "../contract/event.ts";
 import {
-  type JobRequest,
+  type AdmittedRequest,
   type JobResult,
   NO_USAGE,
   type Phase,
@@ -70,10 +70,16 @@ export function initialState(): JobState {
     ended_at: null,
     usage: NO_USAGE,
     result: null,
+    approvals: [],
+    answered: [],
+    approvals_asked: 0,
+    opened_hosts: [],
+    lingering: false,
+    takeovers: 0,
   };
 }
 
-export function scheduled(request: JobRequest): EventBody[] {
+export function scheduled(request: AdmittedRequest): EventBody[] {
   return [
     {
       type: "job.scheduled",
@@ -95,8 +101,35 @@ export function toWorking(state: JobState, at: string): Transition {
   return move(state, "working", { started_at: at }, [{ type: "job.started", data: {} }]);
 }
 
+/** Nobody is asked any more: questions that are still open are answered by the end itself. */
 export function toPacking(state: JobState, at: string, ending: Ending): Transition {
-  return move(state, "packing", { packing_at: at, ending }, []);
+  const given: EventBody[] = state.approvals.map(({ n }) => ({
+    type: "approval.given",
+    data: { n, decision: "deny", by: "job_end" },
+  }));
+  return move(state, "packing", { packing_at: at, ending, approvals: [], lingering: false }, given);
+}
+
+/** Whether an agent is in the job: at work, or waiting for a person. */
+export function isAtWork({ phase }: Pick<JobState, "phase">): boolean {
+  return phase === "working" || phase === "waiting";
+}
+
+/**
+ * A change that may make the job wait for a person, or end its waiting: its phase follows from open questions and from lingering.
+ * A job that is not at work stays in its phase.
+ */
+export function waitingOrNot(
+  state: JobState,
+  change: Partial<
+    Pick<JobState, "approvals" | "answered" | "approvals_asked" | "opened_hosts" | "lingering">
+  >,
+  events: EventBody[],
+): Transition {
+  const next = { ...state, ...change };
+  const phase = next.approvals.length > 0 || next.lingering ? "waiting" : "working";
+  if (!isAtWork(state) || state.phase === phase) return { change, events };
+  return move(state, phase, change, events);
 }
 
 /** The end, once the ZIP is there: the only place where a job takes one of the ended statuses. */

@@ -1,39 +1,39 @@
 import type { Readable } from "node:stream";
 import {
+  type ApprovalAnswer,
   type CancelAnswer,
   type Check,
   DOWNLOAD_WAIT_MS,
+  type EgressAnswer,
   type JobsAnswer,
   type JobsQuery,
+  type MessageAnswer,
+  type ProvidersAnswer,
   type Template,
 } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
 import { decodeOutput, type Event, type EventType } from "../contract/event.ts";
-import type { Job, JobRequest } from "../contract/job.ts";
+import type { AdmittedRequest, Job, JobRequest } from "../contract/job.ts";
 import type { FileList } from "../contract/link-answers.ts";
-import { admit } from "./admission.ts";
+import { type Admitted, admit } from "./admission.ts";
 import type { UploadPart } from "./artifacts.ts";
 import { DeadlinePassed, withDeadline } from "./deadline.ts";
 import type { Dependencies } from "./dependencies.ts";
-import type { DriverInfo, SandboxStatus } from "./driver.ts";
+import type { SandboxStatus } from "./driver.ts";
 import { EventLog } from "./event-log.ts";
-import { jobView } from "./job-view.ts";
-import { cancelled, initialState, scheduled } from "./lifecycle.ts";
+import type { JobRun } from "./job-run.ts";
+import { jobView, templateViews } from "./job-view.ts";
+import { cancelled, initialState, isAtWork, scheduled } from "./lifecycle.ts";
 import type { SandboxLink } from "./link.ts";
-import { reconcile } from "./reconcile.ts";
+import { Machine } from "./machine.ts";
+import { chooseModel, modelName } from "./models.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { JobRecord } from "./store.ts";
+import { removeOrphans, takeUp } from "./take-up.ts";
 import { keepHouse, watchSandboxes } from "./upkeep.ts";
 
 export type ByteRange = { start: number; end: number };
 export type Follow = { after: number | null; types: readonly EventType[] | null; follow: boolean };
-
-/** What the machine has is asked again after this long. */
-const MACHINE_FRESH_MS = 60_000;
-/** How long a request waits for what the engine has. */
-const ENGINE_ANSWER_MS = 5_000;
-/** At start the engine may be away this long before jobs wait for it instead of the start. */
-const ENGINE_AT_START_MS = 3_000;
 
 /**
  * The whole of what a surface (HTTP, later MCP) may ask for. Unknown ids throw AppError `not_found`, those that retention removed `expired`.
@@ -44,19 +44,20 @@ export class Orchestrator {
   readonly #scheduler: Scheduler;
   readonly #shutdown = new AbortController();
   readonly #background: Promise<void>[] = [];
-  #machine: { info: DriverInfo; at: number } | null = null;
+  readonly #machine: Machine;
 
   private constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies;
     this.#events = new EventLog(dependencies.store, dependencies.clock);
     this.#scheduler = new Scheduler(dependencies, this.#events, this.#signal);
+    this.#machine = new Machine(dependencies);
   }
 
   /** Takes up what an earlier orchestrator left, and begins to work. */
   static async start(dependencies: Dependencies): Promise<Orchestrator> {
     const orchestrator = new Orchestrator(dependencies);
-    await orchestrator.#removeOrphans();
-    await orchestrator.#takeUp();
+    await removeOrphans(dependencies);
+    await takeUp(dependencies, orchestrator.#scheduler, orchestrator.#signal);
     orchestrator.#background.push(orchestrator.#watch(), keepHouse(dependencies, orchestrator.#signal));
     return orchestrator;
   }
@@ -72,14 +73,14 @@ export class Orchestrator {
   ): Promise<Job> {
     this.#refuseWhenStopping();
     const { artifacts, names } = this.#dependencies;
-    const limits = admit(request, this.#dependencies.config, await this.#machineInfo(signal));
+    const admitted = await this.#admit(request, signal);
     const job_id = names.job_id();
     let has_upload = false;
     if (options.upload !== null) {
       has_upload = (await artifacts.saveUpload(job_id, options.upload, signal)).files > 0;
       if (!has_upload) await artifacts.remove(job_id);
     }
-    return this.#insert({ job_id, request, limits, has_upload, retry_of: null }, options.idempotency);
+    return this.#insert({ job_id, ...admitted, has_upload, retry_of: null }, options.idempotency);
   }
 
   async job(job_id: string): Promise<Job> {
@@ -127,14 +128,50 @@ export class Orchestrator {
   /** The same task again, upload and env included. */
   async retry(job_id: string): Promise<Job> {
     this.#refuseWhenStopping();
-    const { artifacts, names, config } = this.#dependencies;
+    const { artifacts, names } = this.#dependencies;
     const record = await this.#record(job_id);
-    const limits = admit(record.request, config, await this.#machineInfo(this.#signal));
+    const admitted = await this.#admit(record.request, this.#signal);
     const again = names.job_id();
     if (record.has_upload && !(await artifacts.copyUpload(job_id, again)))
       throw new AppError({ code: "expired", message: `The files that came with job ${job_id} are gone.` });
-    const { request, has_upload } = record;
-    return this.#insert({ job_id: again, request, limits, has_upload, retry_of: job_id }, null);
+    const { has_upload } = record;
+    return this.#insert({ job_id: again, ...admitted, has_upload, retry_of: job_id }, null);
+  }
+
+  /** Gives the agent of a job at work a message, which it reads at its next turn. AppError `conflict` where nobody would read it. */
+  async message(job_id: string, text: string, signal: AbortSignal): Promise<MessageAnswer> {
+    const { record, run } = await this.#atWork(job_id);
+    if (record.request.agent === "script")
+      throw new AppError({
+        code: "conflict",
+        message: `Job ${job_id} runs a script, which takes no messages.`,
+      });
+    const { link } = run;
+    if (link === null) throw unlinked(job_id);
+    await link.message({ id: this.#dependencies.names.secret(), text }, signal);
+    return { job_id, accepted: true };
+  }
+
+  /** Answers the n-th question of a job; the same answer again is no fault. AppError `not_found` and `conflict` as Approvals.decide says. */
+  async decide(job_id: string, n: number, decision: "allow" | "deny"): Promise<ApprovalAnswer> {
+    const { run } = await this.#atWork(job_id);
+    await run.decide(n, decision);
+    return { job_id, n, decision };
+  }
+
+  /** Opens a host for a job that runs. AppError `conflict` where nothing can be opened (any more). */
+  async openEgress(job_id: string, host: string): Promise<EgressAnswer> {
+    const { run } = await this.#atWork(job_id);
+    return { job_id, egress: await run.openEgress(host.toLowerCase()) };
+  }
+
+  providers(): ProvidersAnswer {
+    const { config, providers } = this.#dependencies;
+    const chosen = chooseModel(null, null, { config, providers });
+    return {
+      providers: providers.map((one) => ({ ...one })),
+      default_model: chosen === null ? null : modelName(chosen),
+    };
   }
 
   /** Events of a job in order; with `follow` live until `job.ended`, without it to the last one stored. `after` null is 0. */
@@ -228,14 +265,7 @@ export class Orchestrator {
   }
 
   templates(): Template[] {
-    const { templates, default_template } = this.#dependencies.config;
-    return Object.entries(templates).map(([name, { image, description, limits }]) => ({
-      name,
-      image,
-      description,
-      limits,
-      default: name === default_template,
-    }));
+    return templateViews(this.#dependencies.config);
   }
 
   doctor(signal: AbortSignal): Promise<Check[]> {
@@ -250,33 +280,6 @@ export class Orchestrator {
 
   get #signal(): AbortSignal {
     return this.#shutdown.signal;
-  }
-
-  /** An orchestrator that was killed between an upload and its job left files that belong to nothing; no request is served yet. */
-  async #removeOrphans(): Promise<void> {
-    const { artifacts, store } = this.#dependencies;
-    for await (const job_id of artifacts.list())
-      if ((await store.getJob(job_id)) === null) await artifacts.remove(job_id);
-  }
-
-  async #takeUp(): Promise<void> {
-    const { store, driver, clock, log } = this.#dependencies;
-    const unended = await store.unendedJobs();
-    let statuses: SandboxStatus[] | null = null;
-    try {
-      const limit = { what: "Asking the container engine", ms: ENGINE_AT_START_MS };
-      statuses = await withDeadline(clock, limit, this.#signal, (signal) => driver.list(signal));
-    } catch (error) {
-      log("warn", "The container engine does not answer at start.", { error: String(error) });
-    }
-    const { resume, queue } = reconcile(unended, statuses ?? []);
-    for (const { job, ending, status } of resume) {
-      const run = this.#scheduler.launch(job);
-      if (statuses === null) continue;
-      if (ending !== null) run.end(ending);
-      if (job.state.phase !== "starting" || ending !== null || status !== null) run.sandboxChanged(status);
-    }
-    for (const job of queue) this.#scheduler.enqueue(job);
   }
 
   #watch(): Promise<void> {
@@ -326,17 +329,32 @@ export class Orchestrator {
     throw new AppError({ code: "not_found", message: `There is no job ${job_id}.` });
   }
 
+  async #admit(request: JobRequest | AdmittedRequest, signal: AbortSignal): Promise<Admitted> {
+    const { config, providers } = this.#dependencies;
+    return admit(request, { config, providers, machine: await this.#machine.info(signal) });
+  }
+
+  async #atWork(job_id: string): Promise<{ record: JobRecord; run: JobRun }> {
+    const record = await this.#record(job_id);
+    const run = this.#scheduler.run(job_id);
+    if (run !== null && run.ending === null && isAtWork(record.state)) return { record, run };
+    const { phase } = record.state;
+    throw new AppError({
+      code: "conflict",
+      message: `Job ${job_id} is ${run?.ending != null && phase !== "ended" ? "ending" : phase}: its agent is not at work.`,
+      hint: phase === "queued" || phase === "starting" ? "Try again when it works." : undefined,
+    });
+  }
+
   async #workspace(job_id: string): Promise<{ record: JobRecord; link: SandboxLink | null }> {
     const record = await this.#record(job_id);
     if (record.state.phase === "ended") return { record, link: null };
     const link = this.#scheduler.run(job_id)?.link ?? null;
     if (link !== null) return { record, link };
-    const pending = record.state.status === "pending";
+    if (record.state.status !== "pending") throw unlinked(job_id);
     throw new AppError({
-      code: pending ? "conflict" : "link_lost",
-      message: pending
-        ? `Job ${job_id} has no files yet: it is ${record.state.phase}.`
-        : `The sandbox of job ${job_id} does not answer at the moment.`,
+      code: "conflict",
+      message: `Job ${job_id} has no files yet: it is ${record.state.phase}.`,
       hint: "Try again in a moment.",
     });
   }
@@ -370,23 +388,12 @@ export class Orchestrator {
       hint: "Try again in a moment.",
     });
   }
+}
 
-  async #machineInfo(signal: AbortSignal): Promise<DriverInfo> {
-    const now = Date.parse(this.#dependencies.clock.now());
-    if (this.#machine !== null && now - this.#machine.at < MACHINE_FRESH_MS) return this.#machine.info;
-    try {
-      const limit = { what: "Asking the container engine", ms: ENGINE_ANSWER_MS };
-      const { clock, driver } = this.#dependencies;
-      const info = await withDeadline(clock, limit, signal, (inner) => driver.info(inner));
-      this.#machine = { info, at: now };
-    } catch (cause) {
-      const late = cause instanceof DeadlinePassed;
-      const error = late
-        ? new AppError({ code: "engine_unreachable", message: cause.message, cause })
-        : cause;
-      // What the machine has does not change while the engine is away, and a job may well wait for it.
-      if (this.#machine === null) throw error;
-    }
-    return this.#machine.info;
-  }
+function unlinked(job_id: string): AppError {
+  return new AppError({
+    code: "link_lost",
+    message: `The sandbox of job ${job_id} does not answer at the moment.`,
+    hint: "Try again in a moment.",
+  });
 }

@@ -28,8 +28,11 @@ export interface Outbound {
   readonly providers: readonly string[];
   /** As it holds now: hosts are opened while a job runs. */
   readonly egress: Egress;
-  /** Sets aside what a call could use. Throws AppError `budget_exhausted`, and the job then ends for that reason. */
-  reserve(estimate: Estimate): Reservation;
+  /**
+   * Sets aside what a call could use; waits while it would fit only once calls under way have given back what they do not use. Throws
+   * AppError `budget_exhausted`, and the job then ends for that reason; rejects with the signal's reason.
+   */
+  reserve(estimate: Estimate, signal: AbortSignal): Promise<Reservation>;
   /** Asks a person whether a host off the list may be reached, and opens it for this job when the answer is yes. False at once where the policy asks nobody. */
   askEgress(host: string, port: number, signal: AbortSignal): Promise<boolean>;
   /** A refused connection: stored as `egress.denied`, coalesced. Never throws. */

@@ -83,8 +83,7 @@ async function* manifest(
   const head = {
     job_id: record.job_id,
     image: state.image,
-    // Nothing leaves a sandbox in this version, whatever policy a request names by default.
-    egress: { policy: "none", hosts: [] },
+    egress: jobView(record).egress,
     limits: record.limits,
     model: request.model,
     usage: state.usage,

@@ -5,6 +5,7 @@ import type { Usage } from "../contract/job.ts";
 import type { CurrentJob } from "./current-job.ts";
 import type { Dependencies } from "./dependencies.ts";
 import { type EndingOnce, endingOfAgent } from "./ending.ts";
+import { isAtWork, waitingOrNot } from "./lifecycle.ts";
 import type { SandboxLink } from "./link.ts";
 
 /** Output is cut by the runner at OUTPUT_MAX_BYTES; one that sends this much more ignores the rule. */
@@ -29,7 +30,7 @@ export class Pump {
     this.#job = job;
     this.#ending = ending;
     this.#dependencies = dependencies;
-    this.#agent_ended = job.state.phase === "working" && job.state.ending !== null;
+    this.#agent_ended = isAtWork(job.state) && job.state.ending !== null;
   }
 
   /** When something last happened that counts against the idle clock, in ms since 1970. */
@@ -55,13 +56,15 @@ export class Pump {
     const { runner_epoch, runner_n } = this.#job.state;
     const after = runner_epoch === epoch ? runner_n : 0;
     for await (const batch of link.events(after, stop)) {
-      const usage = this.#account(batch);
+      this.#check(batch);
       await this.#keepBlobs(link, batch, stop);
       const ended = batch.find((event) => event.type === "agent.ended");
       const ending = ended === undefined ? null : endingOfAgent(ended.data);
       // The ending is stored with the event: an orchestrator that comes back must not wait for an event that it has.
-      const change = ending === null || this.#ending.value !== null ? { usage } : { usage, ending };
-      await this.#job.takeIn(epoch, batch, change);
+      const kept = ending === null || this.#ending.value !== null ? {} : { ending };
+      await this.#job.takeIn(epoch, batch, ({ usage }) => ({ usage: accounted(usage, batch), ...kept }));
+      const lingering = lingeringAfter(batch);
+      if (lingering !== null) await this.#job.apply((state) => waitingOrNot(state, { lingering }, []));
       if (batch.some((event) => event.type !== "metrics.sampled")) this.touch();
       await link.ack(this.#job.state.runner_n, stop);
       if (ending === null) continue;
@@ -71,27 +74,19 @@ export class Pump {
     }
   }
 
-  #account(batch: RunnerEvent[]): Usage {
-    const usage = { ...this.#job.state.usage };
-    for (const event of batch) {
-      this.#bytes += JSON.stringify(event.data).length;
-      if (event.type === "step.output") usage.output_bytes += decodeOutput(event.data).length;
-      if (event.type === "metrics.sampled") {
-        usage.cpu_ms = Math.max(usage.cpu_ms, event.data.cpu_ms);
-        usage.memory_peak_bytes = Math.max(usage.memory_peak_bytes, event.data.memory_peak_bytes);
-      }
-      const n = event.n;
-      if (
-        n > EVENTS_MAX_PER_JOB ||
-        usage.output_bytes > OUTPUT_MAX_BYTES + OUTPUT_SLACK_BYTES ||
-        this.#bytes > EVENT_BYTES_MAX
-      )
-        throw new AppError({
-          code: "protocol_violated",
-          message: `The runner sent more than it may (${n} events, ${usage.output_bytes} bytes of output).`,
-        });
-    }
-    return usage;
+  #check(batch: RunnerEvent[]): void {
+    for (const event of batch) this.#bytes += JSON.stringify(event.data).length;
+    const { output_bytes } = accounted(this.#job.state.usage, batch);
+    const n = batch.at(-1)?.n ?? 0;
+    if (
+      n > EVENTS_MAX_PER_JOB ||
+      output_bytes > OUTPUT_MAX_BYTES + OUTPUT_SLACK_BYTES ||
+      this.#bytes > EVENT_BYTES_MAX
+    )
+      throw new AppError({
+        code: "protocol_violated",
+        message: `The runner sent more than it may (${n} events, ${output_bytes} bytes of output).`,
+      });
   }
 
   /** Fetches what events name before they are stored, so that nobody sees a name without its content. */
@@ -119,8 +114,33 @@ export class Pump {
   }
 }
 
+/** What a job has used when these events are counted too. */
+function accounted(before: Usage, batch: RunnerEvent[]): Usage {
+  const usage = { ...before };
+  for (const event of batch) {
+    if (event.type === "step.output") usage.output_bytes += decodeOutput(event.data).length;
+    if (event.type !== "metrics.sampled") continue;
+    usage.cpu_ms = Math.max(usage.cpu_ms, event.data.cpu_ms);
+    usage.memory_peak_bytes = Math.max(usage.memory_peak_bytes, event.data.memory_peak_bytes);
+  }
+  return usage;
+}
+
+/** Whether the agent waits for a message after these events; null when they say nothing of it. */
+function lingeringAfter(batch: RunnerEvent[]): boolean | null {
+  let lingering: boolean | null = null;
+  for (const event of batch) {
+    if (event.type === "agent.waiting") lingering = true;
+    if (event.type === "agent.ended" || (event.type === "message.said" && event.data.from === "person"))
+      lingering = false;
+  }
+  return lingering;
+}
+
 function blobsOf(event: RunnerEvent): string[] {
-  if (event.type === "step.started") return event.data.code_blob === null ? [] : [event.data.code_blob];
-  if (event.type === "file.changed") return event.data.blob === null ? [] : [event.data.blob];
+  const named = (...names: (string | null)[]): string[] => names.filter((name) => name !== null);
+  if (event.type === "step.started") return named(event.data.code_blob);
+  if (event.type === "step.displayed") return named(event.data.blob);
+  if (event.type === "file.changed") return named(event.data.blob, event.data.diff_blob);
   return [];
 }

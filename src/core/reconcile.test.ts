@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Phase } from "../contract/job.ts";
-import { JobRequest } from "../contract/job.ts";
+import { Egress, JobRequest } from "../contract/job.ts";
 import { Limits } from "../contract/limits.ts";
 import type { SandboxStatus } from "./driver.ts";
 import { initialState } from "./lifecycle.ts";
@@ -17,7 +17,7 @@ const job = (
   job_id,
   owner: "o",
   scheduled_at: "2026-01-01T00:00:00.000Z",
-  request: JobRequest.parse({ prompt: "x" }),
+  request: { ...JobRequest.parse({ prompt: "x" }), template: "base", egress: Egress.parse({}) },
   limits: Limits.parse({}),
   retry_of: null,
   has_upload: false,

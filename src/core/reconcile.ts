@@ -1,6 +1,6 @@
 import type { SandboxId, SandboxStatus } from "./driver.ts";
 import { endingAfterAbsence } from "./ending.ts";
-import type { Ending } from "./lifecycle.ts";
+import { type Ending, isAtWork } from "./lifecycle.ts";
 import type { JobRecord } from "./store.ts";
 
 export type Reconciled = {
@@ -19,7 +19,7 @@ export function reconcile(unended: JobRecord[], statuses: SandboxStatus[]): Reco
       const status = byId.get(job.state.sandbox_id ?? "") ?? null;
       const { phase, runner_epoch } = job.state;
       const started = phase === "starting" && runner_epoch !== null;
-      const worked = started || phase === "working" || phase === "waiting";
+      const worked = started || isAtWork(job.state);
       const dead = status === null || status.state === "exited";
       return { job, status, ending: worked && dead ? endingAfterAbsence(status) : null };
     });

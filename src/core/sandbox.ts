@@ -4,6 +4,7 @@ import { withDeadline } from "./deadline.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { SandboxId, SandboxSpec, SandboxStatus } from "./driver.ts";
 import type { SandboxLink } from "./link.ts";
+import type { Outbound } from "./outbound.ts";
 
 /** How long the engine may be away before a call that needs it gives up. */
 const ENGINE_PATIENCE_MS = 15 * 60_000;
@@ -17,13 +18,16 @@ type Needs = Pick<Dependencies, "driver" | "links" | "clock" | "config">;
 export class Sandbox {
   readonly id: SandboxId;
   readonly #needs: Needs;
+  readonly #outbound: Outbound | null;
   readonly #gone = new AbortController();
   #status: SandboxStatus | null = null;
   #link: SandboxLink | null = null;
 
-  constructor(id: SandboxId, needs: Needs) {
+  /** `outbound` is the job that answers for what it reaches out to; null for a sandbox that only packs. */
+  constructor(id: SandboxId, needs: Needs, outbound: Outbound | null) {
     this.id = id;
     this.#needs = needs;
+    this.#outbound = outbound;
   }
 
   /** Aborted when the engine says that it does not run (any more). */
@@ -48,6 +52,11 @@ export class Sandbox {
     if (status === null || status.state === "exited" || status.state === "absent") this.#gone.abort();
   }
 
+  /** Makes its sockets ahead of `start`, which finds them open. */
+  async prepare(): Promise<void> {
+    await this.#needs.links.open(this.id, this.#outbound);
+  }
+
   /** Places it and waits for its runner. Rejects when it ends first (`gone` is then aborted) or takes longer than the start timeout. */
   async start(
     spec: Omit<SandboxSpec, "id" | "link_folder">,
@@ -55,7 +64,7 @@ export class Sandbox {
     outer: AbortSignal,
   ) {
     const { driver, links, clock, config } = this.#needs;
-    const { folder } = await links.open(this.id);
+    const { folder } = await links.open(this.id, this.#outbound);
     await this.#bounded(
       (signal) => driver.create({ ...spec, id: this.id, link_folder: folder }, signal),
       outer,
@@ -69,7 +78,7 @@ export class Sandbox {
     const signal = AbortSignal.any([outer, this.gone]);
     signal.throwIfAborted();
     // After a restart nobody listens in the folder yet.
-    await this.#needs.links.open(this.id);
+    await this.#needs.links.open(this.id, this.#outbound);
     this.#link = await this.#needs.links.connect(this.id, secret, signal);
     return this.#link;
   }

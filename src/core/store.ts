@@ -1,5 +1,13 @@
 import type { Event, EventBody, EventType, RunnerEvent } from "../contract/event.ts";
-import type { JobRequest, JobResult, Phase, Reason, Status, Usage } from "../contract/job.ts";
+import type {
+  AdmittedRequest,
+  JobResult,
+  OpenApproval,
+  Phase,
+  Reason,
+  Status,
+  Usage,
+} from "../contract/job.ts";
 import type { Limits } from "../contract/limits.ts";
 import type { SandboxId } from "./driver.ts";
 
@@ -24,6 +32,17 @@ export type JobState = {
   ended_at: string | null;
   usage: Usage;
   result: JobResult | null;
+  /** Questions that wait for a person, and the newest of those that were answered. */
+  approvals: (OpenApproval & { key: string; opens: string | null })[];
+  answered: { key: string; n: number; decision: "allow" | "deny" }[];
+  /** How many questions there were. */
+  approvals_asked: number;
+  /** Hosts that were opened for this job while it ran. */
+  opened_hosts: string[];
+  /** The agent has answered and waits for a further message. */
+  lingering: boolean;
+  /** How often a fresh sandbox took the work of a dead one over. */
+  takeovers: number;
 };
 
 /** A job as it is stored: what never changes, and its state. `env` is in the request and leaves the store only for the sandbox. */
@@ -31,7 +50,7 @@ export type JobRecord = {
   job_id: string;
   owner: string;
   scheduled_at: string;
-  request: JobRequest;
+  request: AdmittedRequest;
   limits: Limits;
   retry_of: string | null;
   /** True when files or an archive came with the job; they lie in the artifact store. */

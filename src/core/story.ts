@@ -71,8 +71,11 @@ export async function tellStory(events: AsyncIterable<Event>): Promise<Story> {
       case "message.said":
         if (story.said.length < STEPS_TOLD_MAX) story.said.push(event.data);
         break;
-      case "agent.ended":
+      case "agent.waiting":
         story.summary = event.data.summary;
+        break;
+      case "agent.ended":
+        story.summary = event.data.summary === "" ? story.summary : event.data.summary;
         story.exit_code = event.data.exit_code;
         break;
       default:
@@ -89,6 +92,9 @@ export function* transcript(record: JobRecord, story: Story): Generator<string> 
   if (ending?.reason != null) yield `- Reason: ${ending.reason.code}: ${oneLine(ending.reason.message)}\n`;
   yield `- Scheduled: ${record.scheduled_at}\n- Agent: ${record.request.agent}\n- Template: ${record.request.template}\n`;
   yield `\n## Task\n\n${fenced(record.request.prompt)}`;
+  if (story.said.length > 0) yield "\n## Said\n";
+  for (const { from, text } of story.said)
+    yield `\n${from === "person" ? "A person" : "The agent"}:\n\n${fenced(text)}`;
   if (story.summary !== "") yield `\n## Summary\n\n${fenced(story.summary)}`;
   for (const told of story.steps) {
     yield `\n## Step ${told.step} (${told.tool}): ${oneLine(told.title)}\n`;

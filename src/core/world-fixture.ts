@@ -6,11 +6,13 @@ import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pack } from "tar-stream";
 import { openFolderArtifacts } from "../artifacts/folder.ts";
+import type { Provider } from "../contract/api.ts";
 import { Config } from "../contract/config.ts";
 import { AppError } from "../contract/errors.ts";
 import type { RunnerEventBody } from "../contract/event.ts";
 import { LINK_PROTOCOL, type Start } from "../contract/link.ts";
 import { openLinkListener } from "../gateway/link.ts";
+import type { OutServices } from "../gateway/out-services.ts";
 import type { RunnerHandlers } from "../runner/handlers.ts";
 import { dialLink } from "../runner/link/dial.ts";
 import { Outbox } from "../runner/outbox.ts";
@@ -31,6 +33,12 @@ export class World implements AsyncDisposable {
   readonly logged: string[] = [];
   config = Config.parse({ start_timeout_s: 5 });
   concurrency = 2;
+  providers: Provider[] = [];
+  /** What the gateway serves: tests that need it put it here before the start. */
+  out: OutServices = {
+    models: (connection) => connection.destroy(),
+    egress: (connection) => connection.destroy(),
+  };
   images: ImageSource = { ensure: async () => ({ reference: "image", digest: "sha256:0" }) };
   #open: AsyncDisposableStack | null = null;
   #orchestrator: Orchestrator | null = null;
@@ -62,7 +70,7 @@ export class World implements AsyncDisposable {
     const stack = new AsyncDisposableStack();
     const store = stack.use(await openSqliteStore({ file: join(this.folder, "test.db") }));
     this.#store = store;
-    const links = stack.use(openLinkListener({ folder: join(this.folder, "l"), log }));
+    const links = stack.use(openLinkListener({ folder: join(this.folder, "l"), log, out: this.out }));
     this.#orchestrator = stack.use(
       await Orchestrator.start({
         config: this.config,
@@ -82,6 +90,8 @@ export class World implements AsyncDisposable {
           sandbox_id: () => `s${randomBytes(5).toString("hex")}`,
           secret: () => randomBytes(8).toString("hex"),
         },
+        providers: this.providers,
+        network: async () => ({ npm_registry: null, pip_index_url: null, ca_pem: null }),
         doctor: async () => [],
         log,
       }),
@@ -272,6 +282,9 @@ export class InnerRunner implements AsyncDisposable {
         started = start;
         void engine.work(this, start).catch(() => undefined);
         engine.hindrance(this);
+      },
+      message: async ({ text }) => {
+        await this.emit({ type: "message.said", data: { from: "person", text } });
       },
       stop: async () => {
         this.stopped.abort();

@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import type { RunnerEventBody } from "../contract/event.ts";
 import { AppError } from "../contract/errors.ts";
+import type { RunnerEventBody } from "../contract/event.ts";
 import type { Message } from "../contract/link.ts";
 
 /** Messages that the agent has not read yet; a person who writes more is told so. */

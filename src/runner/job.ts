@@ -1,22 +1,24 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { AppError, REASONS } from "../contract/errors.ts";
 import type { RunnerEventBody } from "../contract/event.ts";
-import type { Start } from "../contract/link.ts";
-import { type AgentEnd, runScript } from "./agents/script/script-agent.ts";
+import type { Message, Start } from "../contract/link.ts";
+import type { AgentEnd, AgentPlace, OpenAgent } from "./agents/agent.ts";
+import { runScript } from "./agents/script/script-agent.ts";
 import type { Blobs } from "./blobs.ts";
+import { Inbox } from "./inbox.ts";
+import { type Outside, openOutside } from "./outside.ts";
 import { StopCause, type ToolProcesses } from "./process/tool-processes.ts";
 import type { Cgroup } from "./watch/cgroup.ts";
 import { DiskWatch, isDiskFull } from "./watch/disk.ts";
 import { MetricsWatch } from "./watch/metrics.ts";
-
-/** The agents of this version; `auto` is the script agent, the only one that needs no model. */
-const AGENTS = ["auto", "script"];
 
 export type JobPlace = {
   /** The folder that the volume is mounted at. */
   home: string;
   workspace: string;
   scratch: string;
+  /** The folder of the link's sockets. */
+  link_folder: string;
   /** The image's own environment. */
   env: Record<string, string>;
   processes: ToolProcesses;
@@ -31,20 +33,29 @@ export class RunnerJob {
   /** Settles when `agent.ended` is said; rejects only when events can be kept no more. */
   readonly ended: Promise<void>;
   readonly #place: JobPlace;
+  readonly #inbox: Inbox;
   readonly #stopping = new AbortController();
 
   /** Throws AppError `invalid_request` for an agent that this version does not have. */
   constructor(start: Start, place: JobPlace) {
-    if (!AGENTS.includes(start.agent))
+    if (start.agent !== "script" && start.agent !== "native" && start.cli === null)
       throw new AppError({ code: "invalid_request", message: `This runner has no agent ${start.agent}.` });
     this.start = start;
     this.#place = place;
+    this.#inbox = new Inbox(place.emit);
     this.ended = this.#run();
   }
 
   /** Ends the running step and the agent. The first cause holds; afterwards it does nothing. */
   stop(cause: StopCause["stop"]): void {
     if (!this.#stopping.signal.aborted) this.#stopping.abort(new StopCause(cause));
+  }
+
+  /** Hands the agent a message. Throws AppError `conflict` when it takes none. */
+  async message(message: Message): Promise<void> {
+    if (this.start.agent === "script")
+      throw new AppError({ code: "conflict", message: "A script takes no messages." });
+    await this.#inbox.put(message);
   }
 
   async #run(): Promise<void> {
@@ -69,15 +80,10 @@ export class RunnerJob {
   }
 
   async #agent(): Promise<AgentEnd> {
-    const { env, home, ...place } = this.#place;
-    const { prompt, env: given } = this.start;
+    const { home } = this.#place;
     try {
-      const end = await runScript({
-        ...place,
-        prompt,
-        env: { ...env, ...given },
-        signal: this.#stopping.signal,
-      });
+      await using outside = await openOutside(this.start, this.#place);
+      const end = await this.#work(outside);
       if (end.reason?.code !== "step_failed" || !(await isDiskFull(home))) return end;
       const message = `The disk is full. ${end.reason.message}`;
       return { ...end, reason: { code: "disk_full", message, hint: REASONS.disk_full } };
@@ -86,10 +92,43 @@ export class RunnerJob {
       if (!known) process.stderr.write(`The agent failed: ${error instanceof Error ? error.stack : error}\n`);
       const code = known ? "agent_failed" : "internal";
       const message = known ? error.message : "The agent failed because of a fault in the runner.";
-      const reason = { code, message, hint: REASONS[code] } as const;
+      const reason = { code, message, hint: (known ? error.hint : undefined) ?? REASONS[code] } as const;
       return { outcome: "failed", reason, exit_code: null, summary: message };
     }
   }
+
+  #work(outside: Outside): Promise<AgentEnd> {
+    const { env: image, cgroup: _, link_folder: __, ...place } = this.#place;
+    const { start } = this;
+    const { signal } = this.#stopping;
+    const env = { ...image, ...outside.env, ...start.env };
+    const ask: AgentPlace["ask"] = (question) => outside.ask(question, signal);
+    if (start.agent === "script") return runScript({ ...place, prompt: start.prompt, env, signal });
+    return this.#converse({ ...place, start, env, inbox: this.#inbox, ask, signal });
+  }
+
+  /** The prompt, then whatever people say, for as long as the agent has good answers and somebody may want to say something. */
+  async #converse(place: AgentPlace): Promise<AgentEnd> {
+    const { prompt, linger_s } = this.start;
+    const open = await agentNamed(this.start);
+    await using conversation = await open(place);
+    let end = await conversation.turn(prompt);
+    while (end.outcome === "complete" && !place.signal.aborted) {
+      let said = place.inbox.take();
+      if (said.length === 0 && linger_s > 0)
+        await place.emit({ type: "agent.waiting", data: { summary: end.summary, linger_s } });
+      if (said.length === 0) said = (await place.inbox.next(linger_s * 1000, place.signal)) ?? [];
+      if (said.length === 0) return end;
+      end = await conversation.turn(said.join("\n\n"));
+    }
+    return end;
+  }
+}
+
+/** Loaded when it is used: a runner starts anew for every job, and most of what an agent with a model needs is large. */
+async function agentNamed({ agent }: Start): Promise<OpenAgent> {
+  if (agent === "native") return (await import("./agents/native/native-agent.ts")).openNativeAgent;
+  return (await import("./agents/acp/acp-agent.ts")).openAcpAgent;
 }
 
 function diskReached(value: number, limit_value: number) {

@@ -51,6 +51,7 @@ const place = {
   home: HOME,
   workspace,
   scratch: SCRATCH,
+  link_folder: LINK_FOLDER_INSIDE,
   env,
   processes,
   blobs: new Blobs({ folder: join(HOME, ".sealwork", "blobs") }),

@@ -40,6 +40,10 @@ export function runnerHandlers(options: { place: JobPlace; epoch: string; versio
     async stop({ cause }) {
       job?.stop(cause);
     },
+    async message(message) {
+      if (job === null) throw new AppError({ code: "conflict", message: "This runner has no job." });
+      await job.message(message);
+    },
     async quiesce() {
       // An agent that still runs must not start its next step when this one is killed.
       job?.stop("cancelled");

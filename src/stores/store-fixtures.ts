@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Event, EventBody, RunnerEvent } from "../contract/event.ts";
-import { JobRequest, type JobRequestInput } from "../contract/job.ts";
+import { Egress, JobRequest, type JobRequestInput } from "../contract/job.ts";
 import { Limits } from "../contract/limits.ts";
 import { initialState } from "../core/lifecycle.ts";
 import type { JobRecord, JobState, Store } from "../core/store.ts";
@@ -18,7 +18,11 @@ export function newJob(options: {
     job_id: options.job_id ?? randomUUID(),
     owner: "orchestrator-1",
     scheduled_at: options.scheduled_at ?? AT,
-    request: JobRequest.parse({ prompt: "Do something.", ...options.request }),
+    request: {
+      ...JobRequest.parse({ prompt: "Do something.", ...options.request }),
+      template: "base",
+      egress: Egress.parse({}),
+    },
     limits: Limits.parse({}),
     retry_of: null,
     has_upload: false,

@@ -1,0 +1,54 @@
+import type { EventBody } from "../contract/event.ts";
+import type { Clock } from "./clock.ts";
+import type { Denial } from "./outbound.ts";
+
+type Denied = Omit<Extract<EventBody, { type: "egress.denied" }>["data"], "policy">;
+
+/** Repeats of a refusal become one event in this time. */
+const COALESCE_MS = 5_000;
+/** Different refusals that are told apart; a sandbox that tries more targets than this has the rest counted together. */
+const KINDS_MAX = 200;
+const OTHERS: Denial = {
+  host: "(others)",
+  port: 0,
+  rule: "limit",
+  message: `Connections to more than ${KINDS_MAX} different targets were refused; these are counted together.`,
+};
+
+/** Refused connections of one job on their way to `egress.denied`: the first of a kind at once, repeats counted. */
+export class Denials {
+  readonly #store: (denied: Denied) => Promise<void>;
+  readonly #clock: Clock;
+  readonly #ended: AbortSignal;
+  readonly #kinds = new Map<string, { denial: Denial; count: number; waiting: boolean }>();
+
+  constructor(options: { store: (denied: Denied) => Promise<void>; clock: Clock; ended: AbortSignal }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#ended = options.ended;
+  }
+
+  add(denial: Denial): void {
+    const name = `${denial.rule} ${denial.host}:${denial.port}`;
+    const known = this.#kinds.has(name) || this.#kinds.size < KINDS_MAX;
+    const key = known ? name : "";
+    const kind = this.#kinds.get(key) ?? { denial: known ? denial : OTHERS, count: 0, waiting: false };
+    this.#kinds.set(key, kind);
+    kind.count += 1;
+    if (!kind.waiting) void this.#tell(kind);
+  }
+
+  /** Never rejects: what cannot be stored is counted into the next event. */
+  async #tell(kind: { denial: Denial; count: number; waiting: boolean }): Promise<void> {
+    kind.waiting = true;
+    while (kind.count > 0 && !this.#ended.aborted) {
+      const { count } = kind;
+      kind.count = 0;
+      await this.#store({ ...kind.denial, count }).catch(() => {
+        kind.count += count;
+      });
+      await this.#clock.sleep(COALESCE_MS, this.#ended).catch(() => undefined);
+    }
+    kind.waiting = false;
+  }
+}
