@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 /** Both ends of one pipe, as descriptors of this process. `read` does not block, `write` does, as tools expect of their output. */
-export type Fifo = { read: number; write: number };
+export type Fifo = { read: number; write: number; path: string };
 
 const run = promisify(execFile);
 
@@ -20,13 +20,15 @@ const PAIRS_MADE = 8;
  */
 export class FifoSupply implements AsyncDisposable {
   readonly #folder: string;
+  readonly #named: boolean;
   readonly #ready: [Fifo, Fifo][] = [];
   #making: Promise<void> | null = null;
   #closed = false;
 
-  /** `folder` holds the FIFOs for the moment between their making and their opening. */
-  constructor(options: { folder: string }) {
+  /** `folder` holds the FIFOs for the moment between their making and their opening, or, when they are `named`, until their owner removes them. */
+  constructor(options: { folder: string; named?: boolean }) {
     this.#folder = options.folder;
+    this.#named = options.named ?? false;
   }
 
   /** Makes pairs in advance when none is left. Call it when nothing waits: to start a process holds this one up for some ms. */
@@ -53,7 +55,10 @@ export class FifoSupply implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     await this.#making?.catch(() => undefined);
-    for (const fifo of this.#ready.splice(0).flat()) closeFifo(fifo);
+    for (const fifo of this.#ready.splice(0).flat()) {
+      closeFifo(fifo);
+      rmSync(fifo.path, { force: true });
+    }
   }
 
   async #make(): Promise<void> {
@@ -64,7 +69,7 @@ export class FifoSupply implements AsyncDisposable {
     );
     await run("mkfifo", ["-m", "600", ...pairs.flat()]);
     try {
-      for (const pair of pairs) this.#ready.push(openPair(pair));
+      for (const pair of pairs) this.#ready.push(openPair(pair, this.#named));
     } catch (error) {
       for (const path of pairs.flat()) rmSync(path, { force: true });
       throw error;
@@ -72,10 +77,10 @@ export class FifoSupply implements AsyncDisposable {
   }
 }
 
-function openPair([out, err]: readonly [string, string]): [Fifo, Fifo] {
-  const first = open(out);
+function openPair([out, err]: readonly [string, string], named: boolean): [Fifo, Fifo] {
+  const first = open(out, named);
   try {
-    return [first, open(err)];
+    return [first, open(err, named)];
   } catch (error) {
     closeFifo(first);
     throw error;
@@ -88,14 +93,14 @@ export function closeFifo(fifo: Fifo): void {
 }
 
 /** The reading end is opened first and without blocking; with a reader there the writing end opens at once. */
-function open(path: string): Fifo {
+function open(path: string, named: boolean): Fifo {
   const read = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    return { read, write: openSync(path, constants.O_WRONLY) };
+    return { read, write: openSync(path, constants.O_WRONLY), path };
   } catch (error) {
     closeSync(read);
     throw error;
   } finally {
-    unlinkSync(path);
+    if (!named) unlinkSync(path);
   }
 }

@@ -10,7 +10,8 @@ export class OutputPipe implements AsyncDisposable {
   readonly #fd: number;
   readonly #socket: Socket;
   readonly #sink: (chunk: Buffer) => Promise<void>;
-  readonly #closed: Promise<void>;
+  /** Settles when nobody can write into it any more, or it was disposed of. */
+  readonly closed: Promise<void>;
   #taking: Promise<void> = Promise.resolve();
   #failure: { error: unknown } | null = null;
   #finished = false;
@@ -20,7 +21,7 @@ export class OutputPipe implements AsyncDisposable {
     this.#fd = fd;
     this.#sink = sink;
     this.#socket = new Socket({ fd, readable: true, writable: false });
-    this.#closed = new Promise((resolve) => this.#socket.once("close", () => resolve()));
+    this.closed = new Promise((resolve) => this.#socket.once("close", () => resolve()));
     // A pipe that cannot be read any more has ended; `finish` finds nothing in it then.
     this.#socket.on("error", () => this.#socket.destroy());
     this.#socket.on("data", this.#onData);
@@ -45,7 +46,7 @@ export class OutputPipe implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.destroy();
-    await this.#closed;
+    await this.closed;
   }
 
   readonly #onData = (chunk: Buffer): void => {

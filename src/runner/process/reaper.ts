@@ -19,8 +19,15 @@ export type ToolEnd =
   | { kind: "error"; error: string; stage: "exec" | "chdir" | "fork" | "pty" | "reaper" }
   | { kind: "lost" };
 
+/** How large a tool's terminal is. */
+export type TerminalSize = { columns: number; rows: number };
+
 /** A reaper with one tool, and with whatever that tool leaves behind. */
 export class Reaper {
+  /** What the tool reads; null unless its stdin is a pipe. */
+  readonly input: Writable | null;
+  /** The tool's own process id, as soon as it runs; null when it never did. Never rejects. */
+  readonly pid: Promise<number | null>;
   /** Settles once, when the tool itself ended; never rejects. */
   readonly toolEnded: Promise<ToolEnd>;
   /** Settles when no process is left of the tool and its reaper; never rejects. */
@@ -29,6 +36,11 @@ export class Reaper {
 
   private constructor(child: ChildProcess, status: Readable, control: Writable) {
     this.#control = control;
+    this.input = child.stdin;
+    // A tool may end without having read it all.
+    this.input?.on("error", () => this.input?.destroy());
+    const running = Promise.withResolvers<number | null>();
+    this.pid = running.promise;
     // A reaper that is gone needs no more orders.
     control.on("error", () => control.destroy());
     const ended = Promise.withResolvers<ToolEnd>();
@@ -36,11 +48,17 @@ export class Reaper {
     status.on("error", () => status.destroy());
     const lines = createInterface({ input: status });
     lines.on("line", (line) => {
-      const end = toolEndOf(line);
+      const status = statusOf(line);
+      if (status === null) return;
+      if ("pid" in status) running.resolve(status.pid);
+      const end = toolEndOf(status);
       if (end !== null) ended.resolve(end);
     });
     // Its lines are read to their end first, because the last of them may say how the tool ended.
-    lines.once("close", () => ended.resolve({ kind: "lost" }));
+    lines.once("close", () => {
+      running.resolve(null);
+      ended.resolve({ kind: "lost" });
+    });
     this.gone = new Promise((resolve) => {
       child.once("error", (error: NodeJS.ErrnoException) => {
         ended.resolve({ kind: "error", error: error.code ?? error.message, stage: "reaper" });
@@ -53,15 +71,18 @@ export class Reaper {
     });
   }
 
-  /** Starts `argv` under the reaper; `stdio` are descriptors, which stay the caller's. */
+  /** Starts `argv` under the reaper; `stdio` are descriptors, which stay the caller's. With a terminal, its output goes to the second. */
   static start(options: {
     reaper_path: string;
     argv: readonly string[];
     cwd: string;
     env: Record<string, string>;
-    stdio: [number | "ignore", number, number];
+    stdio: [number | "ignore" | "pipe", number, number];
+    terminal?: TerminalSize | null;
   }): Reaper {
-    const child = spawn(options.reaper_path, ["--cwd", options.cwd, "--", ...options.argv], {
+    const { terminal = null } = options;
+    const pty = terminal === null ? [] : ["--pty", `${terminal.columns}x${terminal.rows}`];
+    const child = spawn(options.reaper_path, [...pty, "--cwd", options.cwd, "--", ...options.argv], {
       env: options.env,
       stdio: [...options.stdio, "pipe", "pipe"],
     });
@@ -80,6 +101,15 @@ export class Reaper {
     this.#order("term\n");
   }
 
+  /** Sends a signal to the tool's process group, with a terminal to what is in its foreground. */
+  signal(number: number): void {
+    this.#order(`signal ${number}\n`);
+  }
+
+  resize({ columns, rows }: TerminalSize): void {
+    this.#order(`resize ${columns} ${rows}\n`);
+  }
+
   /** Ends every descendant, until none remains. */
   kill(): void {
     this.#order("kill\n");
@@ -90,9 +120,7 @@ export class Reaper {
   }
 }
 
-function toolEndOf(line: string): ToolEnd | null {
-  const status = statusOf(line);
-  if (status === null) return null;
+function toolEndOf(status: z.infer<typeof Status>): ToolEnd | null {
   if ("exit" in status) return { kind: "exit", code: status.exit };
   if ("signal" in status) return { kind: "signal", number: status.signal };
   if ("error" in status) return { kind: "error", ...status };

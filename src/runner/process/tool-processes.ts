@@ -5,7 +5,7 @@ import type { StepCause } from "../../contract/event.ts";
 import type { StopRequest } from "../../contract/link.ts";
 import { closeFifo, type Fifo, FifoSupply } from "./fifo.ts";
 import { OutputPipe } from "./output-pipe.ts";
-import { Reaper, type ToolEnd } from "./reaper.ts";
+import { Reaper, type TerminalSize, type ToolEnd } from "./reaper.ts";
 
 /** A tool that is stopped has this long after SIGTERM before every descendant is killed. */
 export const TERM_GRACE_MS = 2_000;
@@ -47,6 +47,20 @@ export type ToolResult = {
   duration_ms: number;
 };
 
+export type ToolStart = Omit<ToolRun, "stdin_path" | "signal"> & {
+  /** A file, a pipe that `reaper.input` writes into, or null for an empty input. */
+  stdin: { path: string } | "pipe" | null;
+  /** With a terminal, all output comes as stdout. */
+  terminal?: TerminalSize | null;
+};
+
+/** A tool that has been started. Its output pipes end with `finish`, or with the disposal of ToolProcesses. */
+export type RunningTool = {
+  readonly reaper: Reaper;
+  /** Resolves when `onOutput` has all that was written up to now; later output is read and dropped. Rejects with what `onOutput` threw. */
+  finish(): Promise<void>;
+};
+
 type Running = { reaper: Reaper; pipes: OutputPipe[] };
 
 /** The processes of tools: those that run, and what ended ones left behind. Disposal kills all of them. */
@@ -76,25 +90,36 @@ export class ToolProcesses implements AsyncDisposable {
     const begun = performance.now();
     // Read while the tool starts: nothing of it can have been killed that early.
     const counting = this.#oomKills();
-    const started = await this.#start(tool);
+    const { stdin_path, signal, ...start } = tool;
+    const started = await this.start({ ...start, stdin: stdin_path === null ? null : { path: stdin_path } });
     if (typeof started === "string") {
-      const message = started.includes("EAGAIN") ? `${started} ${PIDS_HINT}` : started;
+      const message = started;
       const duration_ms = performance.now() - begun;
       return { cause: "not_started", exit_code: null, signal: null, message, duration_ms };
     }
     const kills_before = await counting;
-    const end = await untilEnded(started.reaper, tool.signal);
+    const end = await untilEnded(started.reaper, signal);
     this.#fifos.prepare();
     const duration_ms = performance.now() - begun;
-    for (const pipe of started.pipes) await pipe.finish();
-    const result = resultOf(end, tool);
-    if (result.cause !== "signalled" && (result.cause !== "exited" || result.exit_code === 0))
-      return { ...result, duration_ms };
+    await started.finish();
+    return { ...(await this.forMemory(resultOf(end, tool), kills_before)), duration_ms };
+  }
+
+  /** How many processes of this sandbox the kernel has killed for lack of memory; null where nothing counts them. */
+  oomKills(): Promise<number | null> {
+    return this.#oomKills();
+  }
+
+  /** The same end, or `out_of_memory` when it was none of its own and the kernel has killed a process since it counted `kills_before`. */
+  async forMemory<E extends Omit<ToolResult, "duration_ms">>(
+    end: E,
+    kills_before: number | null,
+  ): Promise<E> {
+    if (end.cause !== "signalled" && (end.cause !== "exited" || end.exit_code === 0)) return end;
     const kills_after = await this.#oomKills();
-    if (kills_before === null || kills_after === null || kills_after <= kills_before)
-      return { ...result, duration_ms };
+    if (kills_before === null || kills_after === null || kills_after <= kills_before) return end;
     const message = "The kernel killed a process of this step because the sandbox had no memory left.";
-    return { ...result, cause: "out_of_memory", message, duration_ms };
+    return { ...end, cause: "out_of_memory", message };
   }
 
   /** Kills all of them; resolves when they are gone, or after KILL_WAIT_MS. */
@@ -115,29 +140,26 @@ export class ToolProcesses implements AsyncDisposable {
     await this.#fifos[Symbol.asyncDispose]();
   }
 
-  /** A sentence when it could not be started at all. */
-  async #start(tool: ToolRun): Promise<Running | string> {
+  /** Starts a tool that its caller waits for and ends; a sentence when it could not be started at all. */
+  async start(tool: ToolStart): Promise<RunningTool | string> {
     let fifos: [Fifo, Fifo];
     try {
       fifos = await this.#fifos.take();
     } catch (error) {
-      return `No pipe could be made for the output: ${error instanceof Error ? error.message : String(error)}`;
+      return notMade(`No pipe could be made for the output: ${textOf(error)}`);
     }
     const [out, err] = fifos;
     let stdin: number | null = null;
     let reaper: Reaper;
     try {
-      stdin = tool.stdin_path === null ? null : openSync(tool.stdin_path, constants.O_RDONLY);
-      const { argv, cwd, env } = tool;
-      const stdio = [stdin ?? ("ignore" as const), out.write, err.write] as [
-        number | "ignore",
-        number,
-        number,
-      ];
-      reaper = Reaper.start({ reaper_path: this.#reaper_path, argv, cwd, env, stdio });
+      if (tool.stdin !== null && tool.stdin !== "pipe") stdin = openSync(tool.stdin.path, constants.O_RDONLY);
+      const { argv, cwd, env, terminal = null } = tool;
+      const input = stdin ?? (tool.stdin === "pipe" ? ("pipe" as const) : ("ignore" as const));
+      const stdio: [number | "ignore" | "pipe", number, number] = [input, out.write, err.write];
+      reaper = Reaper.start({ reaper_path: this.#reaper_path, argv, cwd, env, stdio, terminal });
     } catch (error) {
       for (const fifo of fifos) closeFifo(fifo);
-      return `The tool could not be started: ${error instanceof Error ? error.message : String(error)}`;
+      return notMade(`The tool could not be started: ${textOf(error)}`);
     } finally {
       if (stdin !== null) closeSync(stdin);
     }
@@ -150,8 +172,19 @@ export class ToolProcesses implements AsyncDisposable {
     const running = { reaper, pipes };
     this.#running.add(running);
     reaper.gone.then(() => this.#running.delete(running));
-    return running;
+    const finish = async (): Promise<void> => {
+      for (const pipe of pipes) await pipe.finish();
+    };
+    return { reaper, finish };
   }
+}
+
+function notMade(message: string): string {
+  return message.includes("EAGAIN") ? `${message} ${PIDS_HINT}` : message;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Waits for the tool; once `signal` is aborted it is asked to end, then killed, then given up. */
@@ -177,7 +210,11 @@ async function untilEnded(reaper: Reaper, signal: AbortSignal): Promise<ToolEnd>
   }
 }
 
-function resultOf(end: ToolEnd, tool: ToolRun): Omit<ToolResult, "duration_ms"> {
+/** How the end of a tool is told; when `tool.signal` is aborted, it was we who ended it. */
+export function resultOf(
+  end: ToolEnd,
+  tool: Pick<ToolRun, "argv" | "cwd" | "signal">,
+): Omit<ToolResult, "duration_ms"> {
   const exit_code = end.kind === "exit" ? end.code : null;
   const signal = end.kind === "signal" ? signalName(end.number) : null;
   if (end.kind === "error")
@@ -199,7 +236,7 @@ function resultOf(end: ToolEnd, tool: ToolRun): Omit<ToolResult, "duration_ms"> 
   return { cause: "reaper_lost", exit_code, signal, message };
 }
 
-function notStarted(end: Extract<ToolEnd, { kind: "error" }>, tool: ToolRun): string {
+function notStarted(end: Extract<ToolEnd, { kind: "error" }>, tool: Pick<ToolRun, "argv" | "cwd">): string {
   const [program] = tool.argv;
   if (end.stage === "reaper")
     return `The tool could not be started (${end.error}). ${end.error === "EAGAIN" ? PIDS_HINT : ""}`.trimEnd();
