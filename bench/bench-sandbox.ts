@@ -8,6 +8,7 @@ import type { SandboxLink } from "../src/core/link.ts";
 import { DockerDriver } from "../src/drivers/docker.ts";
 import { containerName, containerOptions } from "../src/drivers/docker-container.ts";
 import { openLinkListener } from "../src/gateway/link.ts";
+import type { OutServices } from "../src/gateway/out-services.ts";
 
 /** Nothing that is measured takes this long; it only keeps a broken run from hanging for ever. */
 const PATIENCE_MS = 120_000;
@@ -23,6 +24,11 @@ export type BenchSandbox = AsyncDisposable & {
   linked_after_ms: number;
 };
 
+const NOTHING: OutServices = {
+  models: (connection) => connection.destroy(),
+  egress: (connection) => connection.destroy(),
+};
+
 /**
  * A sandbox without a job, placed by the real driver and spoken to over the real link. `runner_path` is a bundled module that is mounted
  * over the image's runner; null leaves the image's own. Disposal removes it with its volume.
@@ -34,10 +40,10 @@ export async function openBenchSandbox(machine: Machine, runner_path: string | n
   const folder = await mkdtemp(join(tmpdir(), "sb-"));
   opening.defer(() => rm(folder, { recursive: true, force: true }));
   const driver = opening.use(new DockerDriver({ docker: machine.docker, installation }));
-  const links = opening.use(openLinkListener({ folder, log: () => undefined }));
+  const links = opening.use(openLinkListener({ folder, log: () => undefined, out: NOTHING }));
   const id = `s${randomBytes(5).toString("hex")}`;
   const begun = performance.now();
-  const { folder: link_folder } = await links.open(id);
+  const { folder: link_folder } = await links.open(id, null);
   const spec = {
     id,
     job_id: installation,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { REPOSITORY, script, TestOrchestrator } from "../e2e/harness.ts";
 import type { RunnerEvent } from "../src/contract/event.ts";
 import { Limits } from "../src/contract/limits.ts";
+import type { Start } from "../src/contract/link.ts";
 import type { SandboxLink } from "../src/core/link.ts";
 import { bundleRunner } from "../src/drivers/runner-bundle.ts";
 import { type Machine, openBenchSandbox } from "./bench-sandbox.ts";
@@ -65,11 +66,21 @@ class Requests implements AsyncDisposable {
 
   async firstOutput(): Promise<number> {
     const begun = performance.now();
-    const limits = Limits.parse({});
-    const asked = this.#link.start(
-      { job_id: "bench", secret: "bench", agent: "script", prompt: COMMAND, model: null, env: {}, limits },
-      this.#ending.signal,
-    );
+    const start: Start = {
+      job_id: "bench",
+      secret: "bench",
+      agent: "script",
+      prompt: COMMAND,
+      model: null,
+      cli: null,
+      approval: "never",
+      linger_s: 0,
+      network: { egress: false, npm_registry: null, pip_index_url: null, ca_pem: null },
+      env: {},
+      limits: Limits.parse({}),
+      resume: false,
+    };
+    const asked = this.#link.start(start, this.#ending.signal);
     let first: number | null = null;
     for (let ended = false; !ended; ) {
       const { value, done } = await this.#batches.next();

@@ -54,6 +54,7 @@ dialLink({
       void runProcess(prompt);
     },
     async stop() {},
+    async message() {},
     async quiesce() {},
     async upload() {
       assert.fail("Nothing is uploaded in a measurement.");

@@ -75,7 +75,8 @@ export async function tellStory(events: AsyncIterable<Event>): Promise<Story> {
         story.summary = event.data.summary;
         break;
       case "agent.ended":
-        story.summary = event.data.summary === "" ? story.summary : event.data.summary;
+        // An agent that had answered and only lingered when it was stopped has its answer as the summary.
+        if (event.data.outcome !== "stopped" || story.summary === "") story.summary = event.data.summary;
         story.exit_code = event.data.exit_code;
         break;
       default:
