@@ -71,12 +71,11 @@ export function fileRow(data: Data<"file.changed">, look: Look): string {
 
 function displayed({ mime, blob, text }: Data<"step.displayed">, job_id: string, look: Look): string[] {
   const { cyan, dim } = look.colours;
-  const where = blob === null ? "" : ` ${dim(`/jobs/${job_id}/blobs/${blob}`)}`;
-  const head =
-    mime === "text/plain" && text !== null && blob === null
-      ? []
-      : [`  ${cyan("◆")} ${plainLine(mime)}${where}`];
-  return [...head, ...guttered(text ?? "", DISPLAY_ROWS, look)];
+  const shown = guttered(text ?? "", DISPLAY_ROWS, look);
+  // The text of a value says what it is; what is kept as a blob is named, with the route that gives it.
+  if (blob === null && mime === "text/plain") return shown;
+  const where = blob === null ? [] : [`  ${dim(`→ /jobs/${job_id}/blobs/${blob}`)}`];
+  return [`  ${cyan("◆")} ${plainLine(mime)}`, ...shown, ...where];
 }
 
 function modelTrouble({ provider, model, outcome, http_status, attempts }: Data<"model.called">): string {

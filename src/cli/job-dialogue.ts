@@ -93,9 +93,12 @@ export class JobDialogue implements Disposable {
   #label(has_text: boolean): (() => string) | null {
     const current = this.#current;
     if (current !== null)
-      return () => `question ${current.n}: allow it?${left(current.expires_at, "no")} y/n › `;
+      return () => {
+        const { n, expires_at } = current;
+        return `allow ${n}? y/n${expires_at === null ? "" : ` (${remaining(expires_at)})`} › `;
+      };
     const until = this.#waits_until;
-    if (until !== null) return () => `follow-up?${left(until, "the end")} › `;
+    if (until !== null) return () => `follow-up (${remaining(until)}) › `;
     return has_text ? () => "to the agent › " : null;
   }
 
@@ -147,7 +150,8 @@ export class JobDialogue implements Disposable {
   async #sayHowToAnswer(n: number): Promise<void> {
     const command = `sealwork approve ${shortId(this.#options.job_id)} ${n}`;
     const question = this.#questions.get(n);
-    const silence = left(question?.expires_at ?? null, "no");
+    const time = question?.expires_at ?? null;
+    const silence = time === null ? "" : `; no answer for ${remaining(time)} means no`;
     await this.#options.view.note(`  → ${command}, or with --deny${silence}`);
   }
 
@@ -165,8 +169,6 @@ export class JobDialogue implements Disposable {
   }
 }
 
-/** How long until silence means something, with a space before it; nothing when it never does. */
-function left(until: number | null, meaning: string): string {
-  if (until === null) return "";
-  return ` (${formatWholeSeconds(Math.max(0, (until - Date.now()) / 1000))} until silence means ${meaning})`;
+function remaining(until: number): string {
+  return formatWholeSeconds(Math.max(0, (until - Date.now()) / 1000));
 }

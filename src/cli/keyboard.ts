@@ -33,6 +33,8 @@ export class Keyboard implements Disposable {
     });
     this.#reader.on("line", (text) => handlers.line(text));
     this.#reader.on("SIGINT", () => io.interrupt());
+    // After Ctrl-Z and `fg` the reader is paused.
+    this.#reader.on("SIGCONT", () => this.#reader.resume());
     this.#reader.on("close", this.#ended);
     io.stdin.on("error", this.#ended);
     // The reader's own listener came first, so the line is up to date by now.

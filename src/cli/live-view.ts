@@ -186,7 +186,7 @@ export function createLiveView(io: Io): LiveView {
 
   return {
     show,
-    note: (text) => say([text]),
+    note: (text) => say(indented("", text, columns())),
     lost(lost) {
       is_lost = lost;
       if (screen.redraws) screen.redraw();
