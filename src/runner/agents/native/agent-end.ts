@@ -1,0 +1,36 @@
+import { REASONS, type ReasonCode } from "../../../contract/errors.ts";
+import { cutToJsonBytes } from "../../event-text.ts";
+import { StopCause } from "../../process/tool-processes.ts";
+import type { AgentEnd } from "../agent.ts";
+
+const MESSAGE_MAX_BYTES = 2000;
+const SUMMARY_MAX_BYTES = 15 * 1024;
+
+export function complete(summary: string): AgentEnd {
+  return {
+    outcome: "complete",
+    reason: null,
+    exit_code: 0,
+    summary: cutToJsonBytes(summary, SUMMARY_MAX_BYTES),
+  };
+}
+
+/** `message` says what happened, to a person; it is the summary too, because nothing better is known. */
+export function failed(message: string, code: ReasonCode = "agent_failed"): AgentEnd {
+  const cut = cutToJsonBytes(message, MESSAGE_MAX_BYTES);
+  return {
+    outcome: "failed",
+    reason: { code, message: cut, hint: REASONS[code] },
+    exit_code: null,
+    summary: cut,
+  };
+}
+
+/** The end of an agent whose signal was aborted after `steps` steps. */
+export function stopped(signal: AbortSignal, steps: number): AgentEnd {
+  const { reason: why } = signal;
+  const summary = `The job was stopped after ${steps} ${steps === 1 ? "step" : "steps"}.`;
+  if (!(why instanceof StopCause) || why.stop !== "disk_full")
+    return { outcome: "stopped", reason: null, exit_code: null, summary };
+  return { ...failed(`The disk limit was reached. ${summary}`, "disk_full"), summary };
+}

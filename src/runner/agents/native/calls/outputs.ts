@@ -1,0 +1,40 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { shorten } from "../memory/shorten.ts";
+import type { StateJournal } from "../state/state-journal.ts";
+
+/** What is kept in all; beyond it an output is shortened and its rest is lost to the model. */
+const KEPT_MAX_BYTES = 256 * 1024 * 1024;
+
+/** Long texts of a conversation, whole on disk, where the model can read more of them. */
+export class Outputs {
+  readonly #folder: string;
+  readonly #journal: StateJournal;
+
+  constructor(home: string, journal: StateJournal) {
+    this.#folder = join(home, ".sealwork", "outputs");
+    this.#journal = journal;
+  }
+
+  /** `text` as it goes into the conversation: at most about `max_chars`, with the name of the file that has all of it. */
+  async shortened(text: string, max_chars: number): Promise<string> {
+    if (text.length <= max_chars) return text;
+    return shorten(text, max_chars, await this.#keep(text));
+  }
+
+  async #keep(text: string): Promise<string | null> {
+    const { outputs, outputs_bytes } = this.#journal.state;
+    const size = Buffer.byteLength(text);
+    if (outputs_bytes + size > KEPT_MAX_BYTES) return null;
+    const path = join(this.#folder, `${outputs + 1}.txt`);
+    await this.#journal.set({ outputs: outputs + 1, outputs_bytes: outputs_bytes + size });
+    try {
+      await mkdir(this.#folder, { recursive: true });
+      await writeFile(path, text);
+      return path;
+    } catch {
+      // The conversation goes on without it; a full disk is found by its watch.
+      return null;
+    }
+  }
+}

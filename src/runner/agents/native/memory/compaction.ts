@@ -1,0 +1,133 @@
+import type { ModelMessage } from "ai";
+import type { AgentContext } from "../agent-context.ts";
+import { readNotes } from "../notes.ts";
+import { planText } from "../plan.ts";
+import { type Exchange, exchangesOf } from "./exchanges.ts";
+import { shorten } from "./shorten.ts";
+import { SUMMARY_INSTRUCTIONS, SUMMARY_REQUEST } from "./summary-prompt.ts";
+import { transcriptOf } from "./transcript.ts";
+
+/** Of the room of a request, what is to be summarised takes at most this share. */
+const TRANSCRIPT_SHARE = 0.6;
+/** How what stands for older exchanges is divided: summary, words of people, notes, plan. */
+const SUMMARY_SHARE = 0.45;
+const REQUESTS_SHARE = 0.3;
+const NOTES_SHARE = 0.15;
+const PLAN_SHARE = 0.1;
+
+/**
+ * Makes the older exchanges a summary, when the next request would come near the window; `force` does it in any case. The recent ones stay as
+ * they are, results beside their calls. When the model cannot summarise, what they say is shortened instead. Rejects with the signal's
+ * reason.
+ */
+export async function compactWhenFull(context: AgentContext, force = false): Promise<void> {
+  const { journal, window, estimate, place } = context;
+  const { messages } = journal.state;
+  const tokens_before = requestTokens(context, messages);
+  if (!force && tokens_before <= window.compact_at_tokens) return;
+  const exchanges = exchangesOf(messages);
+  // A request that was refused for its length though it looked short enough: the estimate is wrong, so half of it is kept.
+  const kept_tokens = force ? Math.min(window.kept_tokens, tokens_before / 4) : window.kept_tokens;
+  const kept = recentOf(exchanges, kept_tokens, context);
+  const older = exchanges.slice(0, exchanges.length - kept.length).flat();
+  const carried_chars = estimate.chars(
+    force ? Math.min(window.carried_tokens, tokens_before / 4) : window.carried_tokens,
+  );
+  const summary = await summarise(context, older, Math.floor(carried_chars * SUMMARY_SHARE));
+  const carried = { role: "user" as const, content: await carriedText(context, summary, carried_chars) };
+  const next = [carried, ...kept.flat()];
+  await journal.replace(next, { summary });
+  const tokens_after = requestTokens(context, next);
+  const turns = exchanges.length - kept.length;
+  await place.emit({ type: "conversation.compacted", data: { tokens_before, tokens_after, turns } });
+}
+
+/** What a request with these messages will take, instructions and tools included. */
+export function requestTokens(context: AgentContext, messages: readonly ModelMessage[]): number {
+  const { estimate, instructions, definitions } = context;
+  const fixed = instructions.length + JSON.stringify(definitions).length;
+  return estimate.tokens(fixed) + estimate.messages(messages);
+}
+
+/** The newest exchanges that fit; of the very last one, results are shortened when it does not. */
+function recentOf(
+  exchanges: readonly Exchange[],
+  max_tokens: number,
+  { estimate }: AgentContext,
+): Exchange[] {
+  const kept: Exchange[] = [];
+  let left = max_tokens;
+  for (const exchange of exchanges.toReversed()) {
+    let fitting = exchange;
+    if (kept.length === 0) fitting = fitted(exchange, estimate.chars(max_tokens));
+    left -= estimate.messages(fitting);
+    if (left < 0) break;
+    kept.unshift(fitting);
+  }
+  return kept;
+}
+
+/** The exchange with the texts of its results cut, each to the same length, so that together they take at most `max_chars`. */
+function fitted(exchange: Exchange, max_chars: number): Exchange {
+  const results = exchange.flatMap(({ role, content }) => (role === "tool" ? content : []));
+  const each = Math.floor((max_chars * 0.6) / Math.max(results.length, 1));
+  return exchange.map((message) => {
+    if (message.role !== "tool") return message;
+    const content = message.content.map((part) => {
+      if (part.type !== "tool-result") return part;
+      const { output } = part;
+      if (output.type !== "text" && output.type !== "error-text") return part;
+      return { ...part, output: { ...output, value: shorten(output.value, each) } };
+    });
+    return { ...message, content };
+  });
+}
+
+async function summarise(context: AgentContext, older: ModelMessage[], max_chars: number): Promise<string> {
+  const { estimate, journal, model, place, window } = context;
+  const transcript = transcriptOf(older, estimate.chars(window.input_tokens * TRANSCRIPT_SHARE));
+  const answer = await model.ask(
+    {
+      instructions: SUMMARY_INSTRUCTIONS,
+      messages: [{ role: "user", content: `${SUMMARY_REQUEST}\n\n${transcript}` }],
+      tools: [],
+      choice: "auto",
+      max_output_tokens: window.max_output_tokens,
+    },
+    place.signal,
+  );
+  const text = answer.kind === "answer" ? answer.text.trim() : "";
+  if (text !== "") return shorten(text, max_chars);
+  const before = journal.state.summary ?? "";
+  const half = Math.floor(max_chars / 2);
+  return `${shorten(before, half)}\n\nThen, shortened:\n${transcriptOf(older, half)}`.trimStart();
+}
+
+/** What stands at the beginning of a compacted conversation. */
+async function carriedText(context: AgentContext, summary: string, max_chars: number): Promise<string> {
+  const { journal, place } = context;
+  const { plan, requests } = journal.state;
+  const share = (part: number): number => Math.floor(max_chars * part);
+  const [task = "", ...later] = requests;
+  const each = share(REQUESTS_SHARE / (later.length === 0 ? 1 : 2));
+  const sections = [
+    ["The task, in the person's words", shorten(task, each)],
+    ["What people said later, the newest last", shorten(later.join("\n\n"), each)],
+    ["Summary of the work so far", summary],
+    [
+      "Your plan (workspace/.sealwork/plan.md)",
+      plan === null ? "" : shorten(planText(plan), share(PLAN_SHARE)),
+    ],
+    [
+      "Your notes (workspace/.sealwork/notes.md)",
+      shorten(await readNotes(place.workspace), share(NOTES_SHARE)),
+    ],
+  ];
+  const text = sections.flatMap(([title, body = ""]) =>
+    body.trim() === "" ? [] : [`## ${title}\n${body.trim()}`],
+  );
+  return [
+    "The conversation has become too long for your window, so its older part was replaced by this. Long outputs lie whole in ~/.sealwork/outputs. Go on with the task from here.",
+    ...text,
+  ].join("\n\n");
+}

@@ -1,0 +1,42 @@
+import type { ModelAccess } from "../../../../contract/models.ts";
+
+/** Of the window, an answer gets at most this share: some models are said to have as many tokens for an answer as for all. */
+const ANSWER_SHARE = 0.25;
+/** A request that is estimated to take more than this share of its room makes older exchanges a summary first. */
+const COMPACT_AT = 0.8;
+/** After that, exchanges take this share of the room, and what stands for the older ones at most that. */
+const KEPT_SHARE = 0.25;
+const CARRIED_SHARE = 0.3;
+/** One output of a tool takes at most this share, and at most as many characters as an agent can take in. */
+const OUTPUT_SHARE = 0.08;
+const OUTPUT_MAX_CHARS = 24_000;
+/** Words of a person beyond this share are shortened, with the whole in a file. */
+const REQUEST_SHARE = 0.2;
+
+/** How a model's window is divided, in tokens. */
+export type Window = {
+  max_output_tokens: number;
+  input_tokens: number;
+  compact_at_tokens: number;
+  kept_tokens: number;
+  carried_tokens: number;
+  output_tokens: number;
+  output_max_chars: number;
+  request_tokens: number;
+};
+
+export function windowOf({ context_tokens, max_output_tokens }: ModelAccess): Window {
+  const answer = Math.min(max_output_tokens, Math.floor(context_tokens * ANSWER_SHARE));
+  const room = context_tokens - answer;
+  const share = (part: number): number => Math.floor(room * part);
+  return {
+    max_output_tokens: answer,
+    input_tokens: room,
+    compact_at_tokens: share(COMPACT_AT),
+    kept_tokens: share(KEPT_SHARE),
+    carried_tokens: share(CARRIED_SHARE),
+    output_tokens: share(OUTPUT_SHARE),
+    output_max_chars: OUTPUT_MAX_CHARS,
+    request_tokens: share(REQUEST_SHARE),
+  };
+}

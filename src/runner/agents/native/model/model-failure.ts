@@ -1,0 +1,41 @@
+import { APICallError } from "ai";
+
+/**
+ * Why there is no answer. `budget`: the broker refuses for the job's budget. `too_long`: the request does not fit the model's window.
+ * `rejected`: asking again would be answered alike. `unavailable`: it may be answered another time.
+ */
+export type ModelFailure = {
+  kind: "failure";
+  why: "budget" | "too_long" | "rejected" | "unavailable";
+  message: string;
+};
+
+const MESSAGE_MAX_CHARS = 600;
+const RETRYABLE_STATUS = [408, 409, 425, 429];
+/** How providers say that a request is too long: Gemini, OpenAI, Anthropic, vLLM, Ollama. There is no code that they share. */
+const TOO_LONG =
+  /exceeds the maximum number of tokens|input token count|context[_ ]length|maximum context|context window|prompt is too long|too many tokens|request too large/i;
+
+/** What an error of the library or of the network means. */
+export function failureOf(error: unknown): ModelFailure {
+  const message = messageOf(error).slice(0, MESSAGE_MAX_CHARS).toWellFormed();
+  const failure = (why: ModelFailure["why"]): ModelFailure => ({ kind: "failure", why, message });
+  if (!APICallError.isInstance(error) || error.statusCode === undefined) return failure("unavailable");
+  const { statusCode: status, responseBody = "" } = error;
+  if (responseBody.includes('"budget_exhausted"')) return failure("budget");
+  if ((status === 400 || status === 413) && TOO_LONG.test(`${error.message} ${responseBody}`))
+    return failure("too_long");
+  const passing = status < 400 || status >= 500 || RETRYABLE_STATUS.includes(status);
+  return failure(passing ? "unavailable" : "rejected");
+}
+
+function messageOf(error: unknown): string {
+  if (APICallError.isInstance(error) && error.statusCode !== undefined)
+    return `${error.statusCode} ${error.message}`;
+  if (error instanceof Error) {
+    // The library's "fetch failed" hides what failed.
+    const cause = error.cause instanceof Error ? ` (${error.cause.message})` : "";
+    return `${error.message}${cause}`;
+  }
+  return typeof error === "string" ? error : (JSON.stringify(error) ?? "unknown");
+}

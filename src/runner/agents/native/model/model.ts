@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type AssistantModelMessage,
+  type FinishReason,
+  jsonSchema,
+  type LanguageModel,
+  type ModelMessage,
+  streamText,
+  ToolChoiceViolationError,
+  type ToolSet,
+  tool,
+} from "ai";
+import { failureOf, type ModelFailure } from "./model-failure.ts";
+import type { ToolDefinition } from "./tool-definition.ts";
+
+/** An answer that was cut, or a provider that is not there, is asked this often in all. The broker has its own patience with 429 and 5xx. */
+const TRIES_MAX = 8;
+const RETRY_FIRST_MS = 1_000;
+const RETRY_MAX_MS = 30_000;
+/** A model that says nothing for this long is asked anew. Large models think, and local ones read, for minutes. */
+const SILENCE_MAX_MS = 10 * 60 * 1000;
+
+/** `tool` forces a call of this one; `none` forbids calls, though tools are told of. */
+export type ToolChoice = "auto" | "none" | { tool: string };
+
+export type ModelRequest = {
+  instructions: string;
+  messages: ModelMessage[];
+  tools: readonly ToolDefinition[];
+  choice: ToolChoice;
+  max_output_tokens: number;
+};
+
+/** A call as the model made it; `malformed` says why it has no usable input. */
+export type ModelCall = { id: string; name: string; input: unknown; malformed: string | null };
+
+export type ModelAnswer = {
+  kind: "answer";
+  /** As it goes back to the model, with what its provider wants to see again; null when there is nothing. */
+  message: AssistantModelMessage | null;
+  text: string;
+  calls: ModelCall[];
+  finish: FinishReason;
+  /** In the provider's own words. */
+  raw_finish: string | null;
+  /** Null where the provider does not say. */
+  input_tokens: number | null;
+};
+
+const NOTHING_CALLED: ModelAnswer = {
+  kind: "answer",
+  message: null,
+  text: "",
+  calls: [],
+  finish: "stop",
+  raw_finish: null,
+  input_tokens: null,
+};
+
+/** Waits; injected by tests. Rejects when the signal aborts. */
+export type Wait = (ms: number, signal: AbortSignal) => Promise<void>;
+
+/** A model that is asked one question at a time. */
+export class Model {
+  readonly #model: LanguageModel;
+  readonly #wait: Wait;
+
+  constructor(model: LanguageModel, wait: Wait = (ms, signal) => sleep(ms, undefined, { signal })) {
+    this.#model = model;
+    this.#wait = wait;
+  }
+
+  /** One answer, whole: a stream that breaks off is asked for again, within bounds. Rejects only with the signal's reason. */
+  async ask(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer | ModelFailure> {
+    for (let tries = 1; ; tries++) {
+      signal.throwIfAborted();
+      const result = await this.#once(request, signal);
+      signal.throwIfAborted();
+      if (result.kind === "answer" || result.why !== "unavailable" || tries === TRIES_MAX) return result;
+      await this.#wait(Math.min(RETRY_FIRST_MS * 2 ** (tries - 1), RETRY_MAX_MS), signal);
+    }
+  }
+
+  async #once(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer | ModelFailure> {
+    try {
+      return await this.#stream(request, signal);
+    } catch (error) {
+      return failureOf(error);
+    }
+  }
+
+  async #stream(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer | ModelFailure> {
+    const { instructions, messages, choice, max_output_tokens } = request;
+    const failures: unknown[] = [];
+    const result = streamText({
+      model: this.#model,
+      instructions,
+      messages,
+      tools: toolSet(request.tools),
+      toolChoice: typeof choice === "string" ? choice : { type: "tool", toolName: choice.tool },
+      maxOutputTokens: max_output_tokens,
+      maxRetries: 0,
+      abortSignal: signal,
+      timeout: { firstChunkMs: SILENCE_MAX_MS, chunkMs: SILENCE_MAX_MS },
+      // Anthropic keeps the part of a conversation that was sent before only when it is asked to.
+      providerOptions: { anthropic: { cacheControl: { type: "ephemeral" } } },
+      onError: ({ error }) => {
+        failures.push(error);
+      },
+    });
+    const calls: ModelCall[] = [];
+    let text = "";
+    let end: Pick<ModelAnswer, "finish" | "raw_finish" | "input_tokens"> | null = null;
+    for await (const part of result.stream) {
+      if (part.type === "text-delta") text += part.text;
+      else if (part.type === "tool-call") calls.push(callOf(part));
+      else if (part.type === "finish-step") {
+        const { finishReason: finish, rawFinishReason, usage } = part;
+        end = { finish, raw_finish: rawFinishReason ?? null, input_tokens: usage.inputTokens ?? null };
+      }
+    }
+    const [failure] = failures;
+    // It called nothing though it had to: whoever forced it has to correct it.
+    if (ToolChoiceViolationError.isInstance(failure)) {
+      const { finishReason: finish } = failure;
+      return { ...NOTHING_CALLED, ...end, text, finish };
+    }
+    if (failure !== undefined) return failureOf(failure);
+    if (end === null || end.finish === "interrupted")
+      return { kind: "failure", why: "unavailable", message: "The model's answer broke off." };
+    const [message] = await result.responseMessages;
+    return { kind: "answer", message: message?.role === "assistant" ? message : null, text, calls, ...end };
+  }
+}
+
+/** Calls are validated by whoever carries them out, so that a wrong one can be answered. */
+function toolSet(definitions: readonly ToolDefinition[]): ToolSet {
+  const set: ToolSet = {};
+  for (const { name, description, schema } of definitions)
+    set[name] = tool({ description, inputSchema: jsonSchema(schema) });
+  return set;
+}
+
+function callOf(part: {
+  toolCallId: string;
+  toolName: string;
+  input: unknown;
+  invalid?: boolean | undefined;
+  error?: unknown;
+}): ModelCall {
+  const broken = part.invalid === true && typeof part.input === "string";
+  const malformed = broken ? "The input of the call is not valid JSON." : null;
+  return { id: part.toolCallId, name: part.toolName, input: part.input, malformed };
+}

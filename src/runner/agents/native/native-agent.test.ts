@@ -1,0 +1,306 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { compileReaper } from "../../process/compiled-reaper.fake.ts";
+import { StopCause } from "../../process/tool-processes.ts";
+import { type Given, nativeAgent } from "./native-agent-fixture.ts";
+import { type Reply, ScriptedModel } from "./scripted-model.fake.ts";
+
+let reaper: Awaited<ReturnType<typeof compileReaper>>;
+before(async () => {
+  reaper = await compileReaper();
+});
+after(() => reaper[Symbol.asyncDispose]());
+
+const agentWith = (model: ScriptedModel, given: Partial<Given> = {}) =>
+  nativeAgent({ folder: reaper.folder, reaper_path: reaper.path, model, ...given });
+
+const plan = (checks: { title: string; command: string }[] = []): Reply => ({
+  calls: [{ name: "update_plan", input: { steps: [{ title: "do it" }], files: ["a.txt"], checks } }],
+});
+const shell = (command: string): Reply => ({ calls: [{ name: "shell", input: { command } }] });
+const done: Reply = { text: "Done." };
+
+/** Runs a first turn and returns what came of it. */
+async function turn(
+  script: Reply[] | ConstructorParameters<typeof ScriptedModel>[0],
+  given: Partial<Given> = {},
+) {
+  const model = new ScriptedModel(script);
+  await using agent = await agentWith(model, given);
+  const end = await agent.conversation.turn("Write hello into a.txt");
+  return { end, model, agent };
+}
+
+test("a task becomes a plan, steps, checks and a summary", async () => {
+  const check = { title: "a.txt says hello", command: "grep -q hello a.txt" };
+  const { end, model, agent } = await turn([
+    plan([check]),
+    { text: "I write it.", calls: [{ name: "write_file", input: { path: "a.txt", content: "hello\n" } }] },
+    { calls: [{ name: "update_plan", input: { steps: [{ title: "do it", state: "done" }] } }] },
+    done,
+    { text: "a.txt says hello." },
+  ]);
+  assert.deepEqual(agent.told(), [
+    "plan.made pending",
+    "message.said agent: I write it.",
+    "step.started a.txt",
+    "file.changed",
+    "step.ended ok",
+    "plan.made done",
+    "message.said agent: Done.",
+    "step.started Check: a.txt says hello",
+    "step.ended ok",
+  ]);
+  assert.deepEqual(end, { outcome: "complete", reason: null, exit_code: 0, summary: "a.txt says hello." });
+  assert.deepEqual(agent.events[0]?.data, {
+    steps: [{ title: "do it", state: "pending" }],
+    files: ["a.txt"],
+    checks: [check],
+  });
+  assert.match(await readFile(join(agent.workspace, ".sealwork/plan.md"), "utf8"), /- \[x\] do it/);
+  const [analysis, work] = model.requests;
+  assert.deepEqual(
+    analysis?.tools?.map(({ name }) => name),
+    ["update_plan"],
+  );
+  assert.deepEqual(analysis?.toolChoice, { type: "tool", toolName: "update_plan" });
+  assert.deepEqual(work?.tools?.map(({ name }) => name).sort(), [
+    "note",
+    "shell",
+    "update_plan",
+    "write_file",
+  ]);
+  assert.deepEqual(model.requests.at(-1)?.toolChoice, { type: "none" });
+});
+
+test("a check that fails goes back to the model, which mends the work", async () => {
+  const { end, model, agent } = await turn([
+    plan([{ title: "it is there", command: "echo looking for it; test -e a.txt" }]),
+    shell("true"),
+    done,
+    shell("touch a.txt"),
+    done,
+    { text: "It is there." },
+  ]);
+  assert.deepEqual([end.outcome, end.summary], ["complete", "It is there."]);
+  assert.match(model.lastWords(3), /it is there.*test -e a\.txt.*Exit code 1\. looking for it/);
+  assert.equal(agent.told().filter((one) => one === "step.started Check: it is there").length, 2);
+});
+
+test("a check that still fails at the end makes the job fail, and the reason names it", async () => {
+  const { end, model } = await turn((_, index) =>
+    index === 0 ? plan([{ title: "never true", command: "exit 7" }]) : index === 1 ? shell("true") : done,
+  );
+  assert.equal(end.outcome, "failed");
+  assert.equal(end.reason?.code, "agent_failed");
+  assert.match(end.reason?.message ?? "", /"never true" \(exit 7\): Exit code 7/);
+  assert.equal(model.requests.length, 6);
+});
+
+test("the plan keeps its checks: one that fails cannot be dropped", async () => {
+  const { end } = await turn((_, index) => {
+    if (index === 0)
+      return plan([
+        { title: "a", command: "false" },
+        { title: "b", command: "true" },
+      ]);
+    if (index === 1) return shell("true");
+    return index === 3 ? plan([{ title: "b", command: "true" }]) : done;
+  });
+  assert.equal(end.reason?.code, "agent_failed");
+});
+
+test("a model that makes no plan works without one, and a mere answer is its own summary", async () => {
+  const { end, agent } = await turn([
+    { text: "No." },
+    { text: "Still no." },
+    { text: "" },
+    { text: "Four." },
+  ]);
+  assert.deepEqual(agent.told(), ["plan.made active", "message.said agent: Four."]);
+  assert.deepEqual([end.outcome, end.summary], ["complete", "Four."]);
+});
+
+test("a call that is no JSON, one of no tool and one that breaks its schema are answered, and corrected", async () => {
+  const { end, model, agent } = await turn([
+    plan(),
+    { calls: [{ name: "shell", input: '{"command": "ec' }] },
+    { calls: [{ name: "bash", input: { command: "echo" } }] },
+    { calls: [{ name: "shell", input: { cmd: "echo" } }] },
+    shell("echo right"),
+    done,
+    { text: "Summary." },
+  ]);
+  assert.equal(end.outcome, "complete");
+  assert.match(model.lastWords(2), /not valid JSON/);
+  assert.match(
+    model.lastWords(3),
+    /There is no tool bash\. Your tools are: update_plan, note, shell, write_file/,
+  );
+  assert.match(model.lastWords(4), /does not fit the tool.*command/);
+  assert.equal(agent.told().filter((one) => one.startsWith("step.started")).length, 1);
+});
+
+test("calls that cannot be carried out, again and again, end the job", async () => {
+  const { end } = await turn((_, index) =>
+    index === 0 ? plan() : { calls: [{ name: "nothing", input: {} }] },
+  );
+  assert.equal(end.reason?.code, "agent_failed");
+  assert.match(end.reason?.message ?? "", /5 calls in a row that cannot be carried out/);
+});
+
+test("the same failing call over and over is told to the model once, then ends the job", async () => {
+  const { end, model } = await turn((_, index) => (index === 0 ? plan() : shell("exit 3")));
+  assert.match(end.reason?.message ?? "", /same call of shell failed 5 times in a row/);
+  assert.equal(model.requests.length, 6);
+  assert.doesNotMatch(model.lastWords(3), /Do not repeat it/);
+  assert.match(model.lastWords(4), /Do not repeat it/);
+});
+
+test("an endless loop of calls that succeed ends the job", async () => {
+  const { end, model } = await turn((_, index) =>
+    index === 0 ? plan() : shell(index % 2 === 0 ? "echo a" : "echo b"),
+  );
+  assert.match(end.reason?.message ?? "", /went in circles/);
+  assert.ok(model.requests.length < 45, `${model.requests.length}`);
+});
+
+test("calls of one answer run one after the other", async () => {
+  const calls = [..."abc"].map((name) => ({
+    name: "shell",
+    input: { command: `echo ${name} >> order; cat order` },
+  }));
+  const { agent, model } = await turn([plan(), { calls }, done, { text: "Summary." }]);
+  assert.equal(await readFile(join(agent.workspace, "order"), "utf8"), "a\nb\nc\n");
+  const results = model.requests[2]?.prompt.at(-1);
+  assert.ok(results?.role === "tool" && results.content.length === 3);
+});
+
+test("an empty answer is asked for again, and three of them end the job with that reason", async () => {
+  const { end } = await turn([plan(), { text: "" }, done]);
+  assert.deepEqual([end.outcome, end.summary], ["complete", "Done."]);
+  const { end: failed } = await turn([plan(), { text: "" }, { text: "" }, { text: "" }]);
+  assert.equal(failed.reason?.code, "agent_failed");
+  assert.match(failed.reason?.message ?? "", /3 empty answers/);
+});
+
+test("a refusal ends the job and is quoted", async () => {
+  for (const before of [[], [plan()]]) {
+    const { end } = await turn([
+      ...before,
+      { finish: "content-filter", raw_finish: "SAFETY", text: "Cannot." },
+    ]);
+    assert.equal(end.reason?.code, "agent_failed");
+    assert.match(end.reason?.message ?? "", /refused to answer \(SAFETY\)\. It said: Cannot\./);
+  }
+});
+
+test("an answer that was cut for its length is gone on with", async () => {
+  const { end, model } = await turn([plan(), { text: "It is lo", finish: "length" }, { text: "ng." }]);
+  assert.equal(end.summary, "ng.");
+  assert.match(model.lastWords(2), /Your answer was cut/);
+});
+
+test("a stream that breaks off is asked for again, and says nothing twice", async () => {
+  const { end, model, agent } = await turn([
+    plan(),
+    { text: "Half an ans", broken: true },
+    { finish: "interrupted" },
+    { error: new TypeError("fetch failed") },
+    { text: "A whole answer." },
+  ]);
+  assert.equal(end.summary, "A whole answer.");
+  assert.equal(model.requests.length, 5);
+  assert.deepEqual(agent.waits, [1000, 2000, 4000]);
+  assert.deepEqual(agent.told().slice(1), ["message.said agent: A whole answer."]);
+});
+
+test("a model that is never there ends the job after a bounded number of tries", async () => {
+  const { end, model } = await turn(() => ({ error: new TypeError("fetch failed") }));
+  assert.match(end.reason?.message ?? "", /could not be reached.*fetch failed/);
+  assert.equal(model.requests.length, 8);
+});
+
+test("what a person says reaches the model at its next turn, and before the job ends", async () => {
+  const model = new ScriptedModel([
+    plan(),
+    shell("echo 1"),
+    shell("echo 2"),
+    done,
+    done,
+    { text: "Summary." },
+  ]);
+  await using agent = await agentWith(model, {
+    async onEvent(body) {
+      if (body.type === "step.started" && body.data.step === 1)
+        await agent.inbox.put({ id: "1", text: "Use blue." });
+      if (body.type === "message.said" && model.requests.length === 4)
+        await agent.inbox.put({ id: "2", text: "And bold." });
+    },
+  });
+  const end = await agent.conversation.turn("Go");
+  assert.equal(end.summary, "Summary.");
+  assert.match(model.lastWords(2), /Use blue\./);
+  assert.match(model.lastWords(4), /And bold\./);
+});
+
+test("a follow-up goes on with the same conversation", async () => {
+  const model = new ScriptedModel([
+    plan(),
+    shell("echo 1"),
+    done,
+    { text: "Summary." },
+    { text: "It was 1." },
+  ]);
+  await using agent = await agentWith(model);
+  await agent.conversation.turn("Say 1");
+  const end = await agent.conversation.turn("What was it?");
+  assert.deepEqual([end.outcome, end.summary], ["complete", "It was 1."]);
+  assert.match(JSON.stringify(model.requests[4]?.prompt), /Say 1.*echo 1.*Summary\..*What was it\?/);
+});
+
+test("with the policy `always` a person is asked before what changes something, and a no is a result", async () => {
+  const { end, model, agent } = await turn(
+    [plan([{ title: "c", command: "true" }]), shell("rm a"), shell("touch b"), done, { text: "Summary." }],
+    { start: { approval: "always" }, answer: ({ detail }) => (detail === "rm a" ? "deny" : "allow") },
+  );
+  assert.equal(end.outcome, "complete");
+  assert.deepEqual(
+    agent.questions.map(({ key, kind, title }) => [key, kind, title]),
+    [
+      ["call-1", "step", "rm a"],
+      ["call-2", "step", "touch b"],
+      ["call-3", "step", "Check: c"],
+    ],
+  );
+  assert.match(model.lastWords(2), /said no/);
+  assert.ok(!agent.told().includes("step.started rm a"));
+});
+
+test("stopping ends the running step and the agent", async () => {
+  for (const [cause, outcome, code] of [
+    ["cancelled", "stopped", undefined],
+    ["disk_full", "failed", "disk_full"],
+  ] as const) {
+    const stopping = new AbortController();
+    const { end, agent } = await turn([plan(), shell("sleep 600")], {
+      stopping,
+      onEvent: ({ type }) => (type === "step.started" ? stopping.abort(new StopCause(cause)) : undefined),
+    });
+    assert.deepEqual([end.outcome, end.reason?.code], [outcome, code]);
+    assert.equal(end.summary, "The job was stopped after 1 step.");
+    assert.equal(agent.told().at(-1), "step.ended failed");
+  }
+});
+
+test("an agent that is stopped while the model thinks ends at once", async () => {
+  const stopping = new AbortController();
+  const model = new ScriptedModel(() => {
+    stopping.abort(new StopCause("cancelled"));
+    return done;
+  });
+  await using agent = await agentWith(model, { stopping });
+  assert.equal((await agent.conversation.turn("Go")).outcome, "stopped");
+});
