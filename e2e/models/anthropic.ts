@@ -36,6 +36,9 @@ const MessagesRequest = z.looseObject({
     .min(1),
   system: z.union([z.string(), z.array(z.looseObject({ text: z.string() }))]).optional(),
   tools: z.array(z.looseObject({ name: z.string() })).optional(),
+  tool_choice: z
+    .looseObject({ type: z.enum(["auto", "any", "none", "tool"]), name: z.string().optional() })
+    .optional(),
   stream: z.boolean().optional(),
 });
 type MessagesRequest = z.infer<typeof MessagesRequest>;
@@ -89,6 +92,7 @@ export class AnthropicProtocol implements ModelProtocol {
         system: typeof system === "string" ? system : system.map(({ text }) => text).join("\n"),
         messages: conversation(request),
         tools: request.tools?.map(({ name }) => name) ?? [],
+        choice: choice(request),
         structured: false,
       },
       answer: (said) => {
@@ -152,6 +156,11 @@ function pieces(said: Said, answer: { model: string; content: ContentOut[]; usag
     }),
     event("message_stop", {}),
   ];
+}
+
+function choice({ tool_choice }: MessagesRequest): string {
+  const { type, name } = tool_choice ?? { type: "auto" };
+  return type === "any" ? "required" : type === "tool" && name !== undefined ? name : type;
 }
 
 /** Each call is answered in the message right after it. */

@@ -16,6 +16,8 @@ export type ModelRequest = {
   system: string;
   messages: Message[];
   tools: string[];
+  /** `auto`, `none`, `required`, or the name of the one tool that must be called. */
+  choice: string;
   /** Whether JSON is asked for. */
   structured: boolean;
 };
@@ -39,6 +41,8 @@ export function mismatches(request: ModelRequest, when: When): string[] {
     wrong.push(`the tools ${missing.join(", ")} should be offered but only ${request.tools.join(", ")} are`);
   if (when.no_tools === true && request.tools.length > 0)
     wrong.push(`no tools should be offered but ${request.tools.join(", ")} are`);
+  if (when.choice !== undefined && when.choice !== request.choice)
+    wrong.push(`the choice of tools should be ${when.choice} but is ${request.choice}`);
   if (when.structured !== undefined && when.structured !== request.structured)
     wrong.push(`JSON should ${when.structured ? "" : "not "}be asked for`);
   const ends = last === undefined ? "nothing" : last.results.length > 0 ? "result" : last.from;

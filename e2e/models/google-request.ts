@@ -84,7 +84,16 @@ const GenerateContentRequest = z.strictObject({
       }),
     )
     .optional(),
-  toolConfig: anything,
+  toolConfig: z
+    .looseObject({
+      functionCallingConfig: z
+        .looseObject({
+          mode: z.enum(["AUTO", "ANY", "NONE", "VALIDATED", "MODE_UNSPECIFIED"]).optional(),
+          allowedFunctionNames: z.array(z.string()).optional(),
+        })
+        .optional(),
+    })
+    .optional(),
   safetySettings: anything,
   generationConfig: z
     .strictObject({
@@ -221,8 +230,18 @@ function conversation(request: GenerateContentRequest): Omit<ModelRequest, "mode
     tools: (request.tools ?? []).flatMap(({ functionDeclarations }) =>
       (functionDeclarations ?? []).map(({ name }) => name),
     ),
+    choice: choice(request.toolConfig?.functionCallingConfig),
     structured: request.generationConfig?.responseMimeType === "application/json",
   };
+}
+
+function choice(
+  config: { mode?: string | undefined; allowedFunctionNames?: string[] | undefined } | undefined,
+): string {
+  const names = config?.allowedFunctionNames ?? [];
+  if (config?.mode === "NONE") return "none";
+  if (config?.mode !== "ANY") return "auto";
+  return names.length === 1 ? (names[0] ?? "required") : "required";
 }
 
 function message({ role, parts }: Content): Message {

@@ -46,6 +46,12 @@ const ChatRequest = z.looseObject({
     )
     .min(1)
     .optional(),
+  tool_choice: z
+    .union([
+      z.enum(["auto", "none", "required"]),
+      z.looseObject({ type: z.literal("function"), function: z.looseObject({ name: z.string() }) }),
+    ])
+    .optional(),
   response_format: z
     .union([
       z.looseObject({
@@ -139,6 +145,10 @@ export class OpenAiProtocol implements ModelProtocol {
           .join("\n"),
         messages: conversation(request),
         tools: request.tools?.map((tool) => tool.function.name) ?? [],
+        choice:
+          typeof request.tool_choice === "object"
+            ? request.tool_choice.function.name
+            : (request.tool_choice ?? "auto"),
         structured: (request.response_format?.type ?? "text") !== "text",
       },
       answer: (said) => {

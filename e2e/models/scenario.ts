@@ -27,6 +27,8 @@ export const When = z
     /** Names of tools that are offered, among others. */
     tools: z.array(z.string()),
     no_tools: z.literal(true),
+    /** Which calls the model may make: `auto`, `none`, `required`, or the name of the one tool that it must call. */
+    choice: z.string(),
     /** Whether JSON is asked for. */
     structured: z.boolean(),
     /** What the conversation ends with. */

@@ -352,6 +352,46 @@ test("a held answer comes when it is released, and is given again when whoever a
   at.play.assertFinished();
 });
 
+test("which calls a model may make is understood in each protocol", async () => {
+  await using at = await serving({});
+  at.server.play(({ choice }) => ({ text: choice }));
+  const parameters = { type: "object", properties: {} };
+  const google = async (functionCallingConfig: Json) => {
+    const tools = [{ functionDeclarations: [{ name: "shell", parametersJsonSchema: parameters }] }];
+    const answer = await body(await at.google({ ...hello, tools, toolConfig: { functionCallingConfig } }));
+    return answer.candidates[0].content.parts[0].text;
+  };
+  const openai = async (tool_choice: unknown) => {
+    const tools = [{ type: "function", function: { name: "shell", parameters } }];
+    return (await body(await at.openai({ ...chat, tools, tool_choice }))).choices[0].message.content;
+  };
+  const anthropic = async (tool_choice: Json) => {
+    const tools = [{ name: "shell", input_schema: parameters }];
+    return (await body(await at.anthropic({ ...chat, tools, tool_choice }))).content[0].text;
+  };
+  assert.deepEqual(
+    [
+      await google({ mode: "AUTO" }),
+      await google({ mode: "NONE" }),
+      await google({ mode: "ANY" }),
+      await google({ mode: "ANY", allowedFunctionNames: ["shell"] }),
+    ],
+    ["auto", "none", "required", "shell"],
+  );
+  assert.deepEqual(
+    [
+      await openai("auto"),
+      await openai("none"),
+      await openai({ type: "function", function: { name: "shell" } }),
+    ],
+    ["auto", "none", "shell"],
+  );
+  assert.deepEqual(
+    [await anthropic({ type: "any" }), await anthropic({ type: "tool", name: "shell" })],
+    ["required", "shell"],
+  );
+});
+
 test("each model has a scenario of its own, and a function may be one", async () => {
   await using at = await serving({ turns: [{ answer: { text: "anybody" } }] });
   at.server.play(({ messages }) => ({ text: `You said ${messages[0]?.text}` }), "echo");
