@@ -3,7 +3,7 @@ import type { Event, EventType } from "../contract/event.ts";
 import { shortId } from "./job-id.ts";
 import { GUTTER } from "./output-rows.ts";
 import { indented, LinePainter, plainLine, plainText } from "./terminal-text.ts";
-import { formatCount, formatSize } from "./units.ts";
+import { formatCount, formatSize, formatSpan, formatWholeSeconds } from "./units.ts";
 
 type Data<T extends EventType> = Extract<Event, { type: T }>["data"];
 
@@ -49,6 +49,25 @@ export function eventRows(event: Event, look: Look): string[] {
     default:
       return [];
   }
+}
+
+/** How a question is answered by a command. */
+export function answerRow(
+  job_id: string,
+  { n, expires_at }: { n: number; expires_at: string | null },
+): string {
+  const left_s = expires_at === null ? null : Math.max(0, (Date.parse(expires_at) - Date.now()) / 1000);
+  const silence = left_s === null ? "" : `; no answer for ${formatWholeSeconds(left_s)} means no`;
+  return `  → sealwork approve ${shortId(job_id)} ${n}, or with --deny${silence}`;
+}
+
+/** What people can do about an agent that waits after its answer; `how` they say more to it. */
+export function followUpRow(linger_s: number, how: string): string {
+  return `The job stays open ${formatSpan(linger_s)} for a follow-up: ${how}. Then its work is packed.`;
+}
+
+export function sendCommand(job_id: string): string {
+  return `sealwork send ${shortId(job_id)} "…"`;
 }
 
 /** What changed in a file, as `name +12 −3`; null for one whose diff says nothing. */
@@ -100,16 +119,10 @@ function denied(data: Data<"egress.denied">, job_id: string, look: Look): string
   return rows;
 }
 
-const ASKED = {
-  egress: "The job wants to reach a host",
-  step: "The agent wants to do a step",
-  permission: "The agent asks for permission",
-};
-
 function asked({ n, kind, title, detail }: Data<"approval.asked">, look: Look): string[] {
-  const text = `Question ${n}. ${ASKED[kind]}: ${plainLine(title)}`;
+  const text = `Question ${n} (${kind}): ${plainLine(title)}`;
   const rows = indented(`${look.colours.yellow("?")} `, text, look.columns);
-  return detail.trim() === "" || detail === title ? rows : [...rows, ...guttered(detail, DETAIL_ROWS, look)];
+  return detail === title ? rows : [...rows, ...guttered(detail, DETAIL_ROWS, look)];
 }
 
 function given({ n, decision, by }: Data<"approval.given">, { colours }: Look): string {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { VERSION_HEADER } from "../contract/api.ts";
+import { type ProvidersAnswer, VERSION_HEADER } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
 import type { Event, EventBody } from "../contract/event.ts";
 import { Approval, Budget, Egress, type Job, NO_USAGE } from "../contract/job.ts";
@@ -17,6 +17,11 @@ export class FakeServer implements AsyncDisposable {
   token: string | null = null;
   /** Answers a request before anything else does, when it returns true. */
   intercept: ((request: Received, answer: ServerResponse) => boolean) | null = null;
+  models: ProvidersAnswer = { providers: [], default_model: null };
+  takes_messages = true;
+  /** Called for each message, and for each decision, that was taken. */
+  on_message: ((id: string, text: string) => void) | null = null;
+  on_decision: ((id: string, n: number, decision: "allow" | "deny") => void) | null = null;
   /** Called for each cancellation. */
   on_cancel: ((id: string) => void) | null = null;
   readonly #events = new Map<string, Event[]>();
@@ -92,6 +97,7 @@ export class FakeServer implements AsyncDisposable {
     }
     if (parts[0] === "jobs" && parts.length === 1)
       return json(answer, { jobs: this.jobs, next_cursor: null });
+    if (parts[0] === "providers") return json(answer, this.models);
     if (parts[0] === "doctor") return json(answer, { ok: true, checks: [] });
     const job = this.jobs.find((candidate) => candidate.job_id === parts[1]);
     if (job === undefined) return fail(answer, new AppError({ code: "not_found", message: "No such job." }));
@@ -101,6 +107,13 @@ export class FakeServer implements AsyncDisposable {
       return this.on_cancel?.(job.job_id);
     }
     if (parts[0] === "download") return this.#download(job.job_id, received, answer);
+    if (parts[2] === "messages") return this.#message(job, received, answer);
+    if (parts[2] === "approvals") return this.#decide(job, received, answer);
+    if (parts[2] === "egress") {
+      const { host } = JSON.parse(String(received.body));
+      job.egress = { ...job.egress, hosts: [...job.egress.hosts, host] };
+      return json(answer, { job_id: job.job_id, egress: job.egress });
+    }
     if (parts[2] === "events") return this.#stream(job.job_id, url, answer);
     if (parts[2] === "logs") {
       const output = (this.#events.get(job.job_id) ?? []).flatMap((event) =>
@@ -110,6 +123,40 @@ export class FakeServer implements AsyncDisposable {
       return;
     }
     fail(answer, new AppError({ code: "not_found", message: "No such route." }));
+  }
+
+  #message(job: Job, received: Received, answer: ServerResponse): void {
+    const { text } = JSON.parse(String(received.body));
+    if (this.takes_messages) {
+      json(answer, { job_id: job.job_id, accepted: true });
+      this.emit(job.job_id, { type: "message.said", data: { from: "person", text } });
+      this.on_message?.(job.job_id, text);
+    } else fail(answer, new AppError({ code: "conflict", message: "The script agent takes no messages." }));
+  }
+
+  #decide(job: Job, received: Received, answer: ServerResponse): void {
+    const n = Number(received.path.split("/").at(-1));
+    const { decision } = JSON.parse(String(received.body));
+    if (job.approvals.some((question) => question.n === n)) {
+      json(answer, { job_id: job.job_id, n, decision });
+      this.decide(job.job_id, n, decision);
+    } else fail(answer, new AppError({ code: "conflict", message: `Question ${n} was answered: deny.` }));
+  }
+
+  /** Lets a job ask. */
+  ask(id: string, n: number, title: string, expires_at: string | null = null): void {
+    const job = this.jobs.find((candidate) => candidate.job_id === id);
+    const question = { n, kind: "step" as const, title, detail: `the whole of ${title}`, expires_at };
+    job?.approvals.push({ ...question, asked_at: new Date().toISOString() });
+    this.emit(id, { type: "approval.asked", data: question });
+  }
+
+  /** Answers what a job asked, as a person elsewhere may do. */
+  decide(id: string, n: number, decision: "allow" | "deny"): void {
+    const job = this.jobs.find((candidate) => candidate.job_id === id);
+    if (job !== undefined) job.approvals = job.approvals.filter((question) => question.n !== n);
+    this.emit(id, { type: "approval.given", data: { n, decision, by: "person" } });
+    this.on_decision?.(id, n, decision);
   }
 
   #download(id: string, received: Received, answer: ServerResponse): void {

@@ -12,6 +12,8 @@ export type FakeIo = Io & {
   type(keys: string): void;
   /** Resolves when stdout has this text. */
   saw(text: string): Promise<void>;
+  /** Resolves when stderr has this text. */
+  complained(text: string): Promise<void>;
 };
 
 /** The Io of a process that exists only in a test. */
@@ -58,18 +60,22 @@ export function createFakeIo(options: {
     interrupt() {
       for (const handler of handlers) handler();
     },
-    saw(text) {
-      return new Promise((resolve) => {
-        const look = () => {
-          if (!out.includes(text)) return;
-          stdout.off("data", look);
-          resolve();
-        };
-        stdout.on("data", look);
-        look();
-      });
-    },
+    saw: (text) => has(stdout, () => out, text),
+    complained: (text) => has(stderr, () => err, text),
   };
+}
+
+/** Resolves when what a stream has brought so far contains the text. */
+function has(stream: PassThrough, all: () => string, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!all().includes(text)) return;
+      stream.off("data", look);
+      resolve();
+    };
+    stream.on("data", look);
+    look();
+  });
 }
 
 /** Runs a command line in such a process to its end. */

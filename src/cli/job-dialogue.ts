@@ -1,16 +1,16 @@
 import { AppError } from "../contract/errors.ts";
 import type { Event } from "../contract/event.ts";
 import type { Client } from "./client.ts";
+import { answerRow, followUpRow, sendCommand } from "./event-rows.ts";
 import type { Io } from "./io.ts";
-import { shortId } from "./job-id.ts";
 import { Keyboard } from "./keyboard.ts";
 import type { LiveView } from "./live-view.ts";
-import { formatSpan, formatWholeSeconds } from "./units.ts";
+import { formatWholeSeconds } from "./units.ts";
 
 export type DialogueOptions = { io: Io; client: Client; job_id: string; view: LiveView; signal: AbortSignal };
 
 /** A question that waits for its answer; `sent` once ours is on its way. */
-type Question = { expires_at: number | null; sent: boolean };
+type Question = { expires_at: string | null; sent: boolean };
 
 /**
  * Lets a person who watches a job on a terminal answer its questions and talk to its agent: what is typed takes the place of the status
@@ -42,7 +42,7 @@ export class JobDialogue implements Disposable {
       case "approval.asked": {
         const { n, expires_at } = event.data;
         this.#questions.set(n, {
-          expires_at: expires_at === null ? null : Date.parse(expires_at),
+          expires_at,
           sent: false,
         });
         // What was half typed was meant for something else, and must not become an answer.
@@ -95,7 +95,7 @@ export class JobDialogue implements Disposable {
     if (current !== null)
       return () => {
         const { n, expires_at } = current;
-        return `allow ${n}? y/n${expires_at === null ? "" : ` (${remaining(expires_at)})`} › `;
+        return `allow ${n}? y/n${expires_at === null ? "" : ` (${remaining(Date.parse(expires_at))})`} › `;
       };
     const until = this.#waits_until;
     if (until !== null) return () => `follow-up (${remaining(until)}) › `;
@@ -148,19 +148,13 @@ export class JobDialogue implements Disposable {
   }
 
   async #sayHowToAnswer(n: number): Promise<void> {
-    const command = `sealwork approve ${shortId(this.#options.job_id)} ${n}`;
-    const question = this.#questions.get(n);
-    const time = question?.expires_at ?? null;
-    const silence = time === null ? "" : `; no answer for ${remaining(time)} means no`;
-    await this.#options.view.note(`  → ${command}, or with --deny${silence}`);
+    const expires_at = this.#questions.get(n)?.expires_at ?? null;
+    await this.#options.view.note(answerRow(this.#options.job_id, { n, expires_at }));
   }
 
   async #sayHowToFollowUp(linger_s: number): Promise<void> {
-    const id = shortId(this.#options.job_id);
-    const how = this.#can_ask ? "type it and press enter" : `sealwork send ${id} "…"`;
-    await this.#options.view.note(
-      `The job stays open ${formatSpan(linger_s)} for a follow-up: ${how}. Then its work is packed.`,
-    );
+    const how = this.#can_ask ? "type it and press enter" : sendCommand(this.#options.job_id);
+    await this.#options.view.note(followUpRow(linger_s, how));
   }
 
   [Symbol.dispose](): void {

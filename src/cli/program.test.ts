@@ -12,12 +12,22 @@ for (const [argv, pattern] of [
   [["run", "x y", "--env", "NOT_SET_ANYWHERE"], /not set here/],
   [["run", "x y", "--file", "none"], /no file 'none'/],
   [["run", "x y", "--dir", "none"], /not a folder/],
+  [["run", "x y", "--allow", "10.0.0.1"], /no host that can be opened/],
+  [["run", "x y", "--allow", "https://example.org/"], /no host that can be opened/],
+  [["run", "x y", "--egress", "some"], /Allowed choices are none, allow, packages, internet/],
+  [["run", "x y", "--approve", "maybe"], /Allowed choices are never, risky, always/],
+  [["run", "x y", "--max-tokens", "1.5"], /not a whole number/],
+  [["send", "last", "  "], /message is empty/],
+  [["send", "last", "x".repeat(32_001)], /32000 is the most/],
+  [["approve", "last", "0"], /no number of a question/],
+  [["approve", "last", "one"], /not a number/],
+  [["allow", "last", "*"], /no host that can be opened/],
   [["run"], /missing required argument/],
   [["frobnicate"], /unknown command/],
   [["ls", "--status", "odd"], /not a status/],
   [["status", "zz"], /not the id/],
 ] as const) {
-  test(`a wrong command line (${argv.join(" ")}) ends with 2 and says why`, async (t) => {
+  test(`a wrong command line (${argv.join(" ").slice(0, 60)}) ends with 2 and says why`, async (t) => {
     const { io, server } = await world(t);
     const done = await runFake(io(), [...argv]);
     assert.equal(done.code(), 2);

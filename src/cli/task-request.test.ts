@@ -75,6 +75,27 @@ test("run takes a sentence or standard input, limits, variables and labels from 
   assert.equal(JSON.parse(sentence.out()).status, "running");
 });
 
+test("what a job may reach, spend and do unasked comes from the command line, and only what was given is sent", async (t) => {
+  const { server, io } = await world(t);
+  const argv = ["run", "-d", "Build it", "--allow", "API.example.org:8443", "--allow", "*.example.com"];
+  const bounds = ["--egress", "allow", "--max-tokens", "200000", "--max-cost", "1.5", "--max-calls", "40"];
+  const asking = ["--approve", "risky", "--approve-timeout", "5m", "--linger", "10m"];
+  const done = await runFake(io(), [...argv, ...bounds, ...asking]);
+  assert.equal(done.code(), 0, done.err());
+  assert.deepEqual(JSON.parse(String(server.received[0]?.body)), {
+    prompt: "Build it",
+    egress: { policy: "allow", hosts: ["api.example.org:8443", "*.example.com"] },
+    budget: { max_tokens: 200_000, max_cost_usd: 1.5, max_calls: 40 },
+    approval: { policy: "risky", timeout_s: 300 },
+    linger_s: 600,
+  });
+  await runFake(io(), ["run", "-d", "Build it", "--allow", "example.org"]);
+  assert.deepEqual(JSON.parse(String(server.received[1]?.body)), {
+    prompt: "Build it",
+    egress: { hosts: ["example.org"] },
+  });
+});
+
 test("run --dir sends what git tracks and does not ignore, as it is now, after the job itself", async (t) => {
   const { server, cwd, io } = await world(t);
   const project = path.join(cwd, "project");

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   formatAge,
+  formatCost,
+  formatCount,
   formatDuration,
   formatSize,
   formatSpan,
@@ -50,4 +52,25 @@ test("numbers are numbers", () => {
   for (const wrong of ["", "x", "Infinity", "NaN"])
     assert.throws(() => parseNumber(wrong), { code: "usage" });
   assert.throws(() => parseWhole("1.5"), { code: "usage" });
+});
+
+test("counts and costs are written short, and little money is not none", () => {
+  assert.deepEqual([0, 999, 1000, 12_449, 99_999, 999_499, 999_500, 1_234_567].map(formatCount), [
+    "0",
+    "999",
+    "1k",
+    "12.4k",
+    "100k",
+    "999k",
+    "1M",
+    "1.2M",
+  ]);
+  assert.deepEqual([0, 0.00001, 0.0042, 0.05, 0.1, 12.5].map(formatCost), [
+    "$0.00",
+    "under $0.0001",
+    "$0.0042",
+    "$0.05",
+    "$0.10",
+    "$12.50",
+  ]);
 });

@@ -4,12 +4,13 @@ import type { JobsQuery } from "../../contract/api.ts";
 import { AppError } from "../../contract/errors.ts";
 import { type Job, Status } from "../../contract/job.ts";
 import { type Context, connect, interruptible, print, printJson } from "../context.ts";
+import { answerRow } from "../event-rows.ts";
 import { EXIT } from "../exit-code.ts";
 import { mayColour } from "../io.ts";
 import { resolveJobId, shortId } from "../job-id.ts";
-import { outcomeLines, span, statusText, zipLines } from "../job-summary.ts";
+import { outcomeLines, plural, span, statusText, zipLines } from "../job-summary.ts";
 import { cut, plainLine, textWidth } from "../terminal-text.ts";
-import { formatAge, formatSize, formatSpan } from "../units.ts";
+import { formatAge, formatCost, formatCount, formatSize, formatSpan } from "../units.ts";
 import { saveZip, slug, titleOf } from "../zip-download.ts";
 
 /** A table on a narrower terminal does without how long jobs took; where no terminal is, a task is cut here. */
@@ -116,6 +117,11 @@ function details(context: Context, job: Job): string[] {
         `${formatSpan(limits.timeout_s)}, idle ${formatSpan(limits.idle_timeout_s)}`,
     ),
   );
+  lines.push(field("may reach", plainLine(egressText(job.egress))));
+  const budget = budgetText(job.budget);
+  if (budget !== "") lines.push(field("budget", budget));
+  if (job.linger_s > 0)
+    lines.push(field("follow-up", `stays open ${formatSpan(job.linger_s)} after an answer`));
   const labels = Object.entries(job.labels).map(([name, value]) =>
     value === "" ? name : `${name}=${value}`,
   );
@@ -128,7 +134,28 @@ function details(context: Context, job: Job): string[] {
       ),
     );
   }
+  for (const question of job.approvals) {
+    lines.push(`${colours.yellow("?")} Question ${question.n}: ${plainLine(question.title)}`);
+    lines.push(answerRow(job.job_id, question));
+  }
   return lines;
+}
+
+/** What a job may reach, in words. */
+function egressText({ policy, hosts }: Job["egress"]): string {
+  const listed = hosts.join(", ");
+  if (policy === "none") return "nothing";
+  if (policy === "allow") return hosts.length === 0 ? "nothing" : listed;
+  const named = policy === "packages" ? "the registries of packages" : "the internet";
+  return hosts.length === 0 ? named : `${named}, and ${listed}`;
+}
+
+function budgetText({ max_tokens, max_cost_usd, max_calls }: Job["budget"]): string {
+  const bounds: string[] = [];
+  if (max_calls !== null) bounds.push(plural(max_calls, "model call"));
+  if (max_tokens !== null) bounds.push(`${formatCount(max_tokens)} tokens`);
+  if (max_cost_usd !== null) bounds.push(formatCost(max_cost_usd));
+  return bounds.join(", ");
 }
 
 /** `cancel`: stops a job; what it has done so far is still packed. */

@@ -1,8 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
+import picocolors from "picocolors";
 import { AppError } from "../../contract/errors.ts";
 import type { Client } from "../client.ts";
 import { type Context, connect, interruptible, printJson } from "../context.ts";
 import { eventFeed } from "../event-feed.ts";
+import { answerRow, eventRows, followUpRow, type Look, sendCommand } from "../event-rows.ts";
 import { EXIT } from "../exit-code.ts";
 import { mayColour, write } from "../io.ts";
 import { resolveJobId } from "../job-id.ts";
@@ -14,6 +16,8 @@ export type LogsOptions = { follow?: boolean; stream?: string; step?: number };
 const ATTEMPTS_MAX = 30;
 const PAUSE_MS = 1000;
 const LINE_MAX_CHARS = 64 * 1024;
+/** Events by which a job calls for a person. */
+const CALLS = ["approval.asked", "agent.waiting"];
 
 /**
  * `logs`: exactly the bytes that the steps wrote; on a terminal made safe for it. With --json the events of the
@@ -40,12 +44,44 @@ export async function logs(context: Context, given: string, options: LogsOptions
     return EXIT.complete;
   }
   const screen = context.io.terminal.stdout ? new Screen(context) : null;
+  await using _calls = follow && context.io.terminal.stderr ? tellOfCalls(context, client, id) : null;
   for await (const chunk of logBytes(client, id, options, signal)) {
     if (screen === null) await write(context.io.stdout, chunk);
     else await screen.show(chunk);
   }
   await screen?.end();
   return EXIT.complete;
+}
+
+/**
+ * Tells a person on stderr, until disposed, when the job waits for one; the log itself stays exactly the bytes. What was answered
+ * before is not told. It is a courtesy: when its stream cannot be had, the log goes on without it.
+ */
+function tellOfCalls(context: Context, client: Client, job_id: string): AsyncDisposable {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const telling = (async () => {
+    const feed = eventFeed(client, { job_id, after: 0, follow: true, types: CALLS }, signal);
+    for await (const event of feed) {
+      const { phase, approvals } = await client.job(job_id, signal);
+      const rows: string[] = [];
+      if (event.type === "approval.asked" && approvals.some(({ n }) => n === event.data.n))
+        rows.push(...eventRows(event, stderrLook(context)), answerRow(job_id, event.data));
+      if (event.type === "agent.waiting" && event.data.linger_s > 0 && phase === "waiting")
+        rows.push(followUpRow(event.data.linger_s, sendCommand(job_id)));
+      if (rows.length > 0) await write(context.io.stderr, `${rows.join("\n")}\n`);
+    }
+  })().catch(() => {});
+  return {
+    async [Symbol.asyncDispose]() {
+      ending.abort();
+      await telling;
+    },
+  };
+}
+
+function stderrLook({ io }: Context): Look {
+  return { colours: picocolors.createColors(mayColour(io, "stderr")), columns: io.terminal.columns() };
 }
 
 function isWanted(event: { type: string; data: object }, options: LogsOptions): boolean {
