@@ -57,6 +57,8 @@ export const LINK_ROUTES = {
   blob: "/blob",
 } as const;
 
+/** The window of a stream on `out`, in both directions: what is buffered of one that nobody reads, times STREAMS_MAX, stays small. */
+export const OUT_WINDOW_BYTES = 256 * 1024;
 /**
  * On `out` the runner asks and the orchestrator answers. CONNECT with one of these authorities opens a stream of bytes: what a program
  * in the sandbox sends to MODEL_PORT or EGRESS_PORT, untouched.

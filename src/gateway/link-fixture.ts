@@ -2,16 +2,18 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import { type Duplex, Readable } from "node:stream";
 import { AppError } from "../contract/errors.ts";
 import type { RunnerEvent, RunnerEventBody } from "../contract/event.ts";
 import { LINK_PROTOCOL, type Start, type StopRequest } from "../contract/link.ts";
 import type { LinkListener, SandboxLink } from "../core/link.ts";
+import type { Outbound } from "../core/outbound.ts";
 import type { RunnerHandlers } from "../runner/handlers.ts";
 import { dialLink } from "../runner/link/dial.ts";
 import { Outbox } from "../runner/outbox.ts";
 import { openLinkListener } from "./link.ts";
 import type { LinkTimes } from "./link-peer.ts";
+import type { OutServices } from "./out-services.ts";
 
 /** Test support: both ends of a link in one process, over real sockets in a temporary folder. */
 export const SANDBOX = "sb-1";
@@ -21,6 +23,11 @@ export const START: Start = {
   agent: "script",
   prompt: "x",
   model: null,
+  cli: null,
+  approval: "never",
+  linger_s: 0,
+  network: { egress: false, npm_registry: null, pip_index_url: null, ca_pem: null },
+  resume: false,
   env: { A: "1" },
   limits: {
     cpus: 1,
@@ -38,12 +45,15 @@ export type Ends = AsyncDisposable & {
   logged: string[];
 };
 
-export async function openEnds(times: Partial<LinkTimes> = {}): Promise<Ends> {
+export async function openEnds(
+  times: Partial<LinkTimes> = {},
+  given: { out?: Partial<OutServices>; outbound?: Outbound } = {},
+): Promise<Ends> {
   const parent = await mkdtemp(join(tmpdir(), "lk-"));
   const logged: string[] = [];
   const folder = join(parent, "s");
-  const listener = listen(folder, logged, times);
-  await listener.open(SANDBOX);
+  const listener = listen(folder, logged, times, given.out);
+  await listener.open(SANDBOX, given.outbound ?? null);
   return {
     folder,
     listener,
@@ -55,11 +65,18 @@ export async function openEnds(times: Partial<LinkTimes> = {}): Promise<Ends> {
   };
 }
 
-export function listen(folder: string, logged: string[], times: Partial<LinkTimes> = {}): LinkListener {
+export function listen(
+  folder: string,
+  logged: string[],
+  times: Partial<LinkTimes> = {},
+  out: Partial<OutServices> = {},
+): LinkListener {
+  const closing = (connection: Duplex): void => void connection.destroy();
   return openLinkListener({
     folder,
     log: (level, message, detail) => logged.push(`${level} ${message} ${JSON.stringify(detail)}`),
     times,
+    out: { models: closing, egress: closing, ...out },
   });
 }
 
@@ -100,6 +117,11 @@ export class TestRunner implements AsyncDisposable {
         this.started = start;
       },
       stop: async (request: StopRequest) => void this.asked.push(request),
+      message: async (message) => {
+        if (message.text === "too late")
+          throw new AppError({ code: "conflict", message: "The agent has ended." });
+        this.asked.push(message);
+      },
       quiesce: async () => void this.asked.push("quiesce"),
       upload: async (tar) => {
         this.asked.push(await sha256Of(tar));

@@ -232,7 +232,7 @@ test("a flood of events waits in the sandbox while nobody reads it", async () =>
 
 test("a hello that is none ends the waiting for this sandbox, and only for this one", async () => {
   await using ends = await openEnds();
-  await ends.listener.open("sb-2");
+  await ends.listener.open("sb-2", null);
   const other = new AbortController();
   const untouched = ends.listener.connect("sb-2", null, other.signal);
   for (const lie of [{ ...HELLO, epoch: "../.." }, { ...HELLO, protocol: 99 }, "hi", null]) {
@@ -244,6 +244,12 @@ test("a hello that is none ends the waiting for this sandbox, and only for this 
   other.abort(new Error("was still waiting"));
   await assert.rejects(untouched, /was still waiting/);
 });
+
+test("a runner of the release before this one is served, and is never sent a message that it could not take", () =>
+  lying({ "/hello": json({ ...HELLO, protocol: 1 }), "/stop": json({}) }, async (link) => {
+    await link.stop({ cause: "cancelled" }, never());
+    await assert.rejects(link.message({ id: "m-1", text: "hello" }, never()), hasCode("conflict"));
+  }));
 
 test("garbage, silence, a hello that never ends and endless headers are dropped, and the runner still gets in", async () => {
   await using ends = await openEnds({ hello_ms: 200 });

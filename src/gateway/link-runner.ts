@@ -3,12 +3,14 @@ import { type ClientHttp2Stream, constants } from "node:http2";
 import type { Readable } from "node:stream";
 import type { z } from "zod";
 import { readChecked, type Trailers, writeChecked } from "../contract/checked-stream.ts";
+import { AppError } from "../contract/errors.ts";
 import type { RunnerEvent } from "../contract/event.ts";
 import { BLOB_MAX_BYTES } from "../contract/event-bounds.ts";
 import {
   FILES_LISTED_MAX_BYTES,
   HEADER_SIZE,
   LINK_ROUTES,
+  type Message,
   type Start,
   type StopRequest,
 } from "../contract/link.ts";
@@ -16,6 +18,9 @@ import { FileList, type Hello } from "../contract/link-answers.ts";
 import type { SandboxLink } from "../core/link.ts";
 import { eventBatches } from "./link-events.ts";
 import { type LinkPeer, type LinkTimes, linkLost, type Request, violated } from "./link-peer.ts";
+
+/** The version of the link in which runners began to take messages. */
+const MESSAGES_SINCE = 2;
 
 /** The two connections of one runner, as the core uses them. Losing one loses both: the runner dials them anew. */
 export class RunnerLink implements SandboxLink {
@@ -74,6 +79,16 @@ export class RunnerLink implements SandboxLink {
 
   async stop(request: StopRequest, signal: AbortSignal): Promise<void> {
     await this.control.json({ method: "POST", route: LINK_ROUTES.stop, body: request }, signal);
+  }
+
+  async message(message: Message, signal: AbortSignal): Promise<void> {
+    if (this.hello.protocol < MESSAGES_SINCE) {
+      throw new AppError({
+        code: "conflict",
+        message: "The job runs in a sandbox of the release before this one, whose agent takes no messages.",
+      });
+    }
+    await this.control.json({ method: "POST", route: LINK_ROUTES.message, body: message }, signal);
   }
 
   async quiesce(signal: AbortSignal): Promise<void> {

@@ -2,11 +2,20 @@ import { chmod, mkdir, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { AppError } from "../contract/errors.ts";
-import { LINK_PROTOCOL, LINK_ROUTES, SOCKETS, type SocketName, type Start } from "../contract/link.ts";
+import {
+  LINK_PROTOCOL,
+  LINK_PROTOCOLS_SERVED,
+  LINK_ROUTES,
+  SOCKETS,
+  type SocketName,
+  type Start,
+} from "../contract/link.ts";
 import { Hello } from "../contract/link-answers.ts";
 import type { Log } from "../core/dependencies.ts";
+import { LinkOut } from "./link-out.ts";
 import { LinkPeer, type LinkTimes, linkLost, violated } from "./link-peer.ts";
 import { RunnerLink, valid } from "./link-runner.ts";
+import type { OutServices } from "./out-services.ts";
 
 /** Connections to one socket of a sandbox at the same time. */
 const CONNECTIONS_MAX = 16;
@@ -24,6 +33,7 @@ type Waiting = {
 
 /** The sockets of one sandbox, and the one link that comes of the connections to them. */
 export class LinkSandbox {
+  readonly out: LinkOut;
   readonly #id: string;
   readonly #folder: string;
   readonly #log: Log;
@@ -39,7 +49,8 @@ export class LinkSandbox {
   #pending = 0;
   #closed = false;
 
-  constructor(options: { id: string; folder: string; log: Log; times: LinkTimes }) {
+  constructor(options: { id: string; folder: string; log: Log; times: LinkTimes; out: OutServices }) {
+    this.out = new LinkOut({ id: options.id, services: options.out, log: options.log });
     this.#id = options.id;
     this.#folder = options.folder;
     this.#log = options.log;
@@ -107,15 +118,12 @@ export class LinkSandbox {
     socket.on("error", () => socket.destroy());
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
-    if (name === "out") {
-      // Nothing is served on it in this version: the runner is told so by an orderly end.
-      socket.resume().end();
-      const late = setTimeout(() => socket.destroy(), this.#times.hello_ms);
-      socket.once("close", () => clearTimeout(late));
-      return;
-    }
     if (this.#closed || this.#pending >= PENDING_MAX) {
       socket.destroy();
+      return;
+    }
+    if (name === "out") {
+      this.out.serve(socket);
       return;
     }
     this.#pending += 1;
@@ -143,7 +151,7 @@ export class LinkSandbox {
         await peer.json({ method: "GET", route: LINK_ROUTES.hello }, timeout),
         "its hello",
       );
-      if (hello.protocol !== LINK_PROTOCOL) {
+      if (!LINK_PROTOCOLS_SERVED.includes(hello.protocol)) {
         throw violated(`it speaks version ${hello.protocol} of the link, this orchestrator ${LINK_PROTOCOL}`);
       }
       this.#admit(name, { peer, hello });

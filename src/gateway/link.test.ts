@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readdir, stat } from "node:fs/promises";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -33,6 +31,7 @@ test("every request of the link reaches the runner and its answer comes back", a
   await link.start(START, never());
   assert.deepEqual(runner.started, START);
   await link.stop({ cause: "cancelled" }, never());
+  await link.message({ id: "m-1", text: "Use port 8080." }, never());
   await link.quiesce(never());
   const { content, size_bytes } = await link.read("a b/ü?&.txt", { start: 2, end: 5 }, never());
   assert.deepEqual([size_bytes, (await content.toArray()).join("")], [10, "2345"]);
@@ -40,8 +39,9 @@ test("every request of the link reaches the runner and its answer comes back", a
   assert.equal((await whole.content.toArray()).join(""), "0123456789");
   const beyond = await link.read("x", { start: 8, end: 99 }, never());
   assert.equal((await beyond.content.toArray()).join(""), "89");
-  assert.deepEqual(runner.asked.slice(0, 3), [
+  assert.deepEqual(runner.asked.slice(0, 4), [
     { cause: "cancelled" },
+    { id: "m-1", text: "Use port 8080." },
     "quiesce",
     { path: "a b/ü?&.txt", range: { start: 2, end: 5 } },
   ]);
@@ -59,6 +59,7 @@ test("the runner's no comes back as the error that it was", async () => {
   await link.start(START, never());
   await assert.rejects(link.start({ ...START, job_id: "another" }, never()), hasCode("conflict"));
   await assert.rejects(link.list("gone", never()), hasCode("not_found"));
+  await assert.rejects(link.message({ id: "m-1", text: "too late" }, never()), hasCode("conflict"));
   await assert.rejects(eventsTo(link, 7, 8), hasCode("conflict"));
   await assert.rejects(link.blob("0".repeat(64), never()), hasCode("protocol_violated"));
 });
@@ -70,8 +71,8 @@ test("the folder is open to the sandbox, its parent to nobody else, and goes wit
   assert.equal(await mode(join(ends.folder, SANDBOX)), "755");
   for (const name of ["control", "bulk", "out"])
     assert.equal(await mode(join(ends.folder, SANDBOX, name)), "666");
-  assert.deepEqual(await ends.listener.open(SANDBOX), { folder: join(ends.folder, SANDBOX) });
-  await ends.listener.open("sb-2");
+  assert.deepEqual(await ends.listener.open(SANDBOX, null), { folder: join(ends.folder, SANDBOX) });
+  await ends.listener.open("sb-2", null);
   assert.deepEqual((await ends.listener.list()).sort(), [SANDBOX, "sb-2"].sort());
   await ends.listener.close(SANDBOX);
   assert.deepEqual(await ends.listener.list(), ["sb-2"]);
@@ -83,17 +84,9 @@ test("the folder is open to the sandbox, its parent to nobody else, and goes wit
 test("a path that is too long for a socket is refused with what to do about it", async () => {
   const listener = listen(join(tmpdir(), "x".repeat(100)), []);
   await assert.rejects(
-    listener.open(SANDBOX),
+    listener.open(SANDBOX, null),
     (error) => hasCode("setup_failed")(error) && /107/.test(String(error)),
   );
-});
-
-test("out ends a connection in good order, since nothing is served there", async () => {
-  await using ends = await openEnds();
-  const socket = connect(join(ends.folder, SANDBOX, "out"));
-  socket.resume();
-  await once(socket, "end");
-  socket.destroy();
 });
 
 test("connect gives up with the signal's reason, and every later one still gets the link", async () => {
@@ -172,7 +165,7 @@ test("an orchestrator that comes back finds the runner on new sockets in the sam
   await ends.listener[Symbol.asyncDispose]();
   await assert.rejects(before.ack(0, never()), hasCode("link_lost"));
   await using listener = listen(ends.folder, []);
-  await listener.open(SANDBOX);
+  await listener.open(SANDBOX, null);
   const after = await listener.connect(SANDBOX, START.secret, never());
   assert.equal(after.hello.job_id, START.job_id);
   assert.equal((await eventsTo(after, 0, 1)).length, 1);

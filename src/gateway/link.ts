@@ -7,6 +7,7 @@ import type { Log } from "../core/dependencies.ts";
 import type { LinkListener } from "../core/link.ts";
 import { LINK_TIMES, type LinkTimes } from "./link-peer.ts";
 import { LinkSandbox } from "./link-sandbox.ts";
+import type { OutServices } from "./out-services.ts";
 
 /** The longest path of a unix socket on Linux: sun_path of unix(7) less its final zero. */
 const SOCKET_PATH_MAX_BYTES = 107;
@@ -14,11 +15,12 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /**
  * Listens for runners: a folder of sockets for each sandbox, below `folder` (mode 0700, made when missing).
- * `times` are the limits on waiting for a runner; tests shorten them.
+ * `out` serves what sandboxes open to the world. `times` are the limits on waiting for a runner; tests shorten them.
  */
 export function openLinkListener(options: {
   folder: string;
   log: Log;
+  out: OutServices;
   times?: Partial<LinkTimes>;
 }): LinkListener {
   const times = { ...LINK_TIMES, ...options.times };
@@ -44,15 +46,17 @@ export function openLinkListener(options: {
   }
 
   return {
-    async open(id) {
+    async open(id, outbound) {
       const folder = folderOf(id);
       const known = sandboxes.get(id);
       if (known !== undefined) {
+        known.sandbox.out.answeredBy(outbound);
         await known.listening;
         return { folder };
       }
       checkLength(folder);
-      const sandbox = new LinkSandbox({ id, folder, log: options.log, times });
+      const sandbox = new LinkSandbox({ id, folder, log: options.log, times, out: options.out });
+      sandbox.out.answeredBy(outbound);
       const listening = ownFolder(options.folder).then(() => sandbox.listen());
       sandboxes.set(id, { sandbox, listening });
       try {

@@ -9,6 +9,7 @@ import {
   FILES_LISTED_MAX_BYTES,
   HEADER_SIZE,
   LINK_ROUTES,
+  Message,
   Start,
   StopRequest,
 } from "../../contract/link.ts";
@@ -46,6 +47,10 @@ const ROUTES: Record<string, Route> = {
   },
   [`POST ${LINK_ROUTES.stop}`]: async ({ stream, handlers }) => {
     await handlers.stop(await body(stream, StopRequest));
+    answer(stream, {});
+  },
+  [`POST ${LINK_ROUTES.message}`]: async ({ stream, handlers }) => {
+    await handlers.message(await body(stream, Message));
     answer(stream, {});
   },
   [`POST ${LINK_ROUTES.quiesce}`]: async ({ stream, handlers }) => {
