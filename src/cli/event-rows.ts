@@ -34,7 +34,7 @@ export function eventRows(event: Event, look: Look): string[] {
       return [`${green("+")} ${bold(plainLine(event.data.host))} is open for this job: ${by}`];
     }
     case "approval.asked":
-      return asked(event.data, look);
+      return asked(event.data, event.job_id, look);
     case "approval.given":
       return [given(event.data, look)];
     case "conversation.compacted": {
@@ -119,10 +119,11 @@ function denied(data: Data<"egress.denied">, job_id: string, look: Look): string
   return rows;
 }
 
-function asked({ n, kind, title, detail }: Data<"approval.asked">, look: Look): string[] {
+function asked({ n, kind, title, detail }: Data<"approval.asked">, job_id: string, look: Look): string[] {
   const text = `Question ${n} (${kind}): ${plainLine(title)}`;
   const rows = indented(`${look.colours.yellow("?")} `, text, look.columns);
-  return detail === title ? rows : [...rows, ...guttered(detail, DETAIL_ROWS, look)];
+  if (detail === title) return rows;
+  return [...rows, ...guttered(detail, DETAIL_ROWS, look, `: sealwork status ${shortId(job_id)} --json`)];
 }
 
 function given({ n, decision, by }: Data<"approval.given">, { colours }: Look): string {
@@ -132,8 +133,8 @@ function given({ n, decision, by }: Data<"approval.given">, { colours }: Look): 
     : `${colours.red("✗")} Question ${n}: denied${why}.`;
 }
 
-/** Untrusted lines behind a gutter, at most so many rows. */
-function guttered(text: string, rows_max: number, look: Look): string[] {
+/** Untrusted lines behind a gutter, at most so many rows; `elsewhere` says where the rest can be seen. */
+function guttered(text: string, rows_max: number, look: Look, elsewhere = ""): string[] {
   if (text.trim() === "") return [];
   const painter = new LinePainter(false);
   const room = Math.max(20, look.columns - GUTTER.length - 1);
@@ -142,6 +143,7 @@ function guttered(text: string, rows_max: number, look: Look): string[] {
     .split(/\r?\n/)
     .flatMap((line) => painter.paint(line, room));
   const shown = rows.slice(0, rows_max).map((row) => look.colours.dim(GUTTER) + row);
-  if (rows.length > rows_max) shown.push(look.colours.dim(`    … and ${rows.length - rows_max} more rows`));
+  if (rows.length > rows_max)
+    shown.push(look.colours.dim(`    … and ${rows.length - rows_max} more rows${elsewhere}`));
   return shown;
 }

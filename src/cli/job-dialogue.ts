@@ -36,8 +36,21 @@ export class JobDialogue implements Disposable {
     this.#keyboard = can_type ? new Keyboard(io, handlers) : null;
   }
 
-  /** To be told of each event once the view has shown it. */
+  /** Shows an event and does what it asks for. */
   async take(event: Event): Promise<void> {
+    // First, so that no key that is pressed meanwhile answers what was answered.
+    if (event.type === "approval.given") this.#withdraw(event.data.n);
+    await this.#options.view.show(event);
+    await this.#follow(event);
+  }
+
+  #withdraw(n: number): void {
+    if (this.#current?.n === n) this.#keyboard?.clear();
+    this.#questions.delete(n);
+    this.#refresh();
+  }
+
+  async #follow(event: Event): Promise<void> {
     switch (event.type) {
       case "approval.asked": {
         const { n, expires_at } = event.data;
@@ -50,10 +63,6 @@ export class JobDialogue implements Disposable {
         if (!this.#can_ask) await this.#sayHowToAnswer(n);
         break;
       }
-      case "approval.given":
-        if (this.#current?.n === event.data.n) this.#keyboard?.clear();
-        this.#questions.delete(event.data.n);
-        break;
       case "agent.waiting":
         if (event.data.linger_s <= 0) break;
         this.#waits_until = Date.now() + event.data.linger_s * 1000;

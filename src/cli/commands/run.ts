@@ -72,9 +72,8 @@ async function follow(options: {
   };
   using dialogue = view === null ? null : new JobDialogue({ io: context.io, client, job_id, view, signal });
   for await (const event of eventFeed(client, { job_id, after: 0, follow: true, on_lost }, signal)) {
-    if (view === null) await printJson(context, event);
-    else await view.show(event);
-    await dialogue?.take(event);
+    if (dialogue === null) await printJson(context, event);
+    else await dialogue.take(event);
   }
   return client.job(job_id, signal);
 }
