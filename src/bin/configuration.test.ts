@@ -46,10 +46,18 @@ test("docs/configuration.md lists each field of config.json with its default, an
   assert.deepEqual(rows("Fields"), [...fields(schema, "")]);
 });
 
-test("the example in docs/configuration.md is a valid configuration", () => {
-  const example = /```json\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
-  const config = Config.parse(JSON.parse(example));
-  assert.deepEqual(Object.keys(config.templates).sort(), ["base", "ruby"]);
+test("the examples of config.json in the documentation are valid configurations", () => {
+  for (const [name, templates] of [
+    ["configuration.md", ["ruby"]],
+    ["models.md", []],
+    ["agents.md", ["my-agents"]],
+  ] as const) {
+    const text = readFileSync(join(ROOT, "docs", name), "utf8");
+    const examples = Array.from(text.matchAll(/```json\n([\s\S]*?)```/g), ([, example = ""]) => example);
+    assert.equal(examples.length, 1, name);
+    const config = Config.parse(JSON.parse(examples[0] ?? ""));
+    assert.deepEqual(Object.keys(config.templates).sort(), ["agents", "base", ...templates].sort());
+  }
 });
 
 test("docs/configuration.md lists each environment variable that is read, and no other", () => {
