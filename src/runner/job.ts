@@ -103,7 +103,10 @@ export class RunnerJob {
     const { signal } = this.#stopping;
     const env = { ...image, ...outside.env, ...start.env };
     const ask: AgentPlace["ask"] = (question) => outside.ask(question, signal);
-    if (start.agent === "script") return runScript({ ...place, prompt: start.prompt, env, signal });
+    if (start.agent === "script") {
+      const asked = start.approval === "always" ? ask : undefined;
+      return runScript({ ...place, prompt: start.prompt, env, ask: asked, signal });
+    }
     return this.#converse({ ...place, start, env, inbox: this.#inbox, ask, signal });
   }
 

@@ -48,6 +48,31 @@ async function runJob(prompt: string, given: Partial<ScriptAgentOptions> = {}) {
   return { end, events, output: output.toString(), steps, workspace };
 }
 
+test("with the approval policy `always` a person is asked before each step; one that is not allowed does not run", async () => {
+  const asked: string[] = [];
+  const { events, output, end } = await runJob(
+    fence("sh", "echo one") + fence("sh continue", "echo two") + fence("sh", "echo three"),
+    {
+      ask: async ({ key, kind, title, detail }) => {
+        asked.push(`${key} ${kind} ${title}: ${detail}`);
+        return key === "2" ? "deny" : "allow";
+      },
+    },
+  );
+  assert.deepEqual(asked, [
+    "1 step Run step 1 (shell): echo one: echo one\n",
+    "2 step Run step 2 (shell): echo two: echo two\n",
+    "3 step Run step 3 (shell): echo three: echo three\n",
+  ]);
+  assert.equal(output, "one\nthree\n");
+  assert.equal(end.outcome, "complete");
+  const denied = events.find((event) => event.type === "step.ended" && event.data.step === 2);
+  assert.deepEqual(
+    denied?.type === "step.ended" && [denied.data.cause, denied.data.message, denied.data.ok],
+    ["not_started", "A person did not allow it.", false],
+  );
+});
+
 test("the events of a job: its plan, then each step with its output", async () => {
   const { events, end } = await runJob(
     fence("sh", "\n# say it\necho hi") + fence("txt file=a/b.txt", "text"),

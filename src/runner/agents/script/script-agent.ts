@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { REASONS, type ReasonCode } from "../../../contract/errors.ts";
 import type { RunnerEventBody } from "../../../contract/event.ts";
+import type { Question } from "../../../contract/link.ts";
 import { parseScript, type ScriptStep } from "../../../contract/script.ts";
 import type { Blobs } from "../../blobs.ts";
 import { cutToJsonBytes, firstLine } from "../../event-text.ts";
@@ -10,6 +11,7 @@ import { StopCause, type ToolProcesses, type ToolResult } from "../../process/to
 import { isOk, Steps, TITLE_MAX_BYTES } from "../../steps.ts";
 import type { StepContext } from "../../tools/tool.ts";
 import { comparable, writeFileBelow } from "../../workspace/write-file.ts";
+import type { AgentEnd } from "../agent.ts";
 import { folderAfter, isFolder, shellWrapper } from "./working-directory.ts";
 
 /** Parts of an event, as JSON, so that the whole stays below EVENT_MAX_BYTES. */
@@ -17,7 +19,15 @@ const PLAN_MAX_BYTES = 56 * 1024;
 /** What a planned step takes beside its title. */
 const PLANNED_BYTES = 32;
 
-export type AgentEnd = Extract<RunnerEventBody, { type: "agent.ended" }>["data"];
+/** How much of a step's code a person is shown who decides on it. */
+const DETAIL_MAX_CHARS = 4_000;
+const DENIED: ToolResult = {
+  cause: "not_started",
+  exit_code: null,
+  signal: null,
+  message: "A person did not allow it.",
+  duration_ms: 0,
+};
 
 export type ScriptAgentOptions = {
   prompt: string;
@@ -29,6 +39,8 @@ export type ScriptAgentOptions = {
   processes: ToolProcesses;
   blobs: Blobs;
   emit(body: RunnerEventBody): Promise<void>;
+  /** Asks a person before each step; left out where nobody is asked. Rejects with the signal's reason. */
+  ask?: ((question: Question) => Promise<"allow" | "deny">) | undefined;
   /** Aborted with a StopCause. */
   signal: AbortSignal;
   /** Bytes of output kept; the contract's bound when left out. */
@@ -93,11 +105,32 @@ class ScriptAgent {
     return { outcome: "complete", reason: null, exit_code: 0, summary };
   }
 
-  #step(step: ScriptStep): Promise<ToolResult> {
+  async #step(step: ScriptStep): Promise<ToolResult> {
     const subject = { tool: step.tool, title: titleOf(step), code: step.code };
-    return this.#steps.run(subject, this.#options.signal, (context) =>
-      step.tool === "file" ? this.#write(step, context) : this.#runTool(step, context),
-    );
+    const allowed = await this.#allowed(step);
+    return this.#steps.run(subject, this.#options.signal, async (context) => {
+      if (!allowed) return DENIED;
+      return step.tool === "file" ? this.#write(step, context) : this.#runTool(step, context);
+    });
+  }
+
+  async #allowed(step: ScriptStep): Promise<boolean> {
+    const { ask, signal } = this.#options;
+    if (ask === undefined) return true;
+    const number = this.#steps.last + 1;
+    const title = cutToJsonBytes(`Run step ${number} (${step.tool}): ${titleOf(step)}`, TITLE_MAX_BYTES);
+    const question = {
+      key: `${number}`,
+      kind: "step" as const,
+      title,
+      detail: step.code.slice(0, DETAIL_MAX_CHARS),
+    };
+    try {
+      return (await ask(question)) === "allow";
+    } catch (error) {
+      if (signal.aborted) return false;
+      throw error;
+    }
   }
 
   async #write(step: Extract<ScriptStep, { tool: "file" }>, context: StepContext): Promise<ToolResult> {
