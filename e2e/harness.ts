@@ -164,6 +164,22 @@ export class TestOrchestrator {
     assert.equal(answer.status, 200, await answer.clone().text());
   }
 
+  /** Says something to the agent of a job. */
+  async message(job_id: string, text: string): Promise<void> {
+    await this.#post(`/jobs/${job_id}/messages`, { text });
+  }
+
+  /** Answers the n-th question of a job. */
+  async answer(job_id: string, n: number, decision: "allow" | "deny"): Promise<void> {
+    await this.#post(`/jobs/${job_id}/approvals/${n}`, { decision });
+  }
+
+  async #post(path: string, body: object): Promise<void> {
+    const headers = { "content-type": "application/json" };
+    const answer = await this.fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+    assert.equal(answer.status, 200, await answer.clone().text());
+  }
+
   /** Live events of a job; ends with the job. */
   async *events(job_id: string, query = ""): AsyncGenerator<Event> {
     const answer = await this.fetch(`/jobs/${job_id}/events${query}`, {
