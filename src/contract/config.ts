@@ -110,6 +110,21 @@ export const Config = z.strictObject({
   runtime: z.string().min(1).nullable().default(null),
   /** Requests a second from one client, over ten seconds. */
   requests_per_second: z.int().min(200).max(1_000_000).default(1000),
+  /** Bounds of what each job moves through the egress proxy. */
+  egress: z
+    .strictObject({
+      /** Connections at the same time. */
+      max_connections: z.int().min(1).max(1000).default(128),
+      /** Bytes in both directions; null means that nobody counts. */
+      max_bytes: z.int().min(1).nullable().default(null),
+      /** A connection on which nothing moves for this long is closed. */
+      idle_timeout_s: z
+        .number()
+        .min(1)
+        .max(24 * 3600)
+        .default(600),
+    })
+    .prefault({}),
   /** How long a sandbox may take from create to link. */
   start_timeout_s: z.number().min(1).max(3600).default(60),
 });

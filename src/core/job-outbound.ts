@@ -84,8 +84,12 @@ export class JobOutbound implements Outbound {
     }
   }
 
+  get asks(): boolean {
+    return this.#job.record.request.approval.policy !== "never";
+  }
+
   async askEgress(host: string, port: number, signal: AbortSignal): Promise<boolean> {
-    if (this.#job.record.request.approval.policy === "never") return false;
+    if (!this.asks) return false;
     const target = `${host}:${port}`;
     const title = `Open ${target} for this job?`;
     const detail = `A program in the sandbox wants to reach ${target}, which the egress policy ${this.egress.policy} does not list.`;

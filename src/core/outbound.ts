@@ -33,6 +33,8 @@ export interface Outbound {
    * AppError `budget_exhausted`, and the job then ends for that reason; rejects with the signal's reason.
    */
   reserve(estimate: Estimate, signal: AbortSignal): Promise<Reservation>;
+  /** Whether a person is asked about hosts off the list. */
+  readonly asks: boolean;
   /** Asks a person whether a host off the list may be reached, and opens it for this job when the answer is yes. False at once where the policy asks nobody. */
   askEgress(host: string, port: number, signal: AbortSignal): Promise<boolean>;
   /** A refused connection: stored as `egress.denied`, coalesced. Never throws. */

@@ -37,6 +37,7 @@ export class TestProxy {
       reserve: fail,
       ask: fail,
       denied: (denial) => void this.denied.push(denial),
+      asks: options.opens !== undefined,
       askEgress: async (host, port) => {
         this.asked.push(`${host}:${port}`);
         return options.opens ?? false;

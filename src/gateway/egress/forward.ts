@@ -5,8 +5,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { Socket } from "node:net";
-import type { Refusal } from "./refusal.ts";
-import { refused } from "./refusal.ts";
+import { malformed, type Refusal, refused, unreachable } from "./refusal.ts";
 import { parseAuthority, parseHost, type Target } from "./target.ts";
 
 const HTTP_PORT = 80;
@@ -88,9 +87,8 @@ export function forward(
     socket.destroy();
     if (over) return;
     over = true;
-    const message = `${target.host}:${target.port} gave no valid HTTP answer.`;
     if (response.headersSent) response.destroy();
-    else fail({ status: 502, rule: null, message, hint: "" });
+    else fail(unreachable(`${target.host}:${target.port} gave no valid HTTP answer.`));
   };
   let sent: ClientRequest;
   try {
@@ -160,10 +158,6 @@ function hostField({ host, port }: Target): string {
   return port === HTTP_PORT ? host : `${host}:${port}`;
 }
 
-function malformed(message: string): Refusal {
-  return { ...refused("request", message), status: 400 };
-}
-
 function badName(text: string): Refusal {
-  return { ...refused("name", `"${text.slice(0, 100)}" is not the name of a host.`), status: 400 };
+  return malformed(`"${text.slice(0, 100)}" is not the name of a host.`, "name");
 }

@@ -7,7 +7,7 @@ import type { OutServices } from "../out-services.ts";
 import { forward, readAbsolute, readConnect } from "./forward.ts";
 import { type Lookup, Lookups, systemLookup } from "./lookups.ts";
 import { type Dial, reach, type Surroundings, systemDial } from "./reach.ts";
-import { type Refusal, refusalAnswer, refusalBody, refusalReason, refused } from "./refusal.ts";
+import { malformed, overLimit, type Refusal, refusalAnswer, refusalBody, refusalReason } from "./refusal.ts";
 import type { Registry } from "./registry.ts";
 import { parseAuthority, type Target } from "./target.ts";
 import { Traffic, type TrafficLimits } from "./traffic.ts";
@@ -113,8 +113,7 @@ class ProxyServer {
       timer: undefined,
     };
     if (!traffic.enter()) {
-      const message = "The job has as many connections open as it may (egress.max_connections).";
-      const refusal: Refusal = { ...refused("limit", message, "Wait until others have ended."), status: 503 };
+      const refusal = overLimit("The job has as many connections open as it may.");
       deny(client, null, refusal);
       this.#last(client, refusal);
       connection.once("close", () => clearTimeout(client.timer));
@@ -192,7 +191,7 @@ class ProxyServer {
       error.code === "HPE_HEADER_OVERFLOW"
         ? `The head of a request is larger than ${HEAD_MAX_BYTES} bytes.`
         : "What was sent is not an HTTP/1.1 request.";
-    const refusal: Refusal = { ...refused("request", message), status: 400 };
+    const refusal = malformed(message);
     deny(client, null, refusal);
     this.#last(client, refusal);
   }
@@ -233,7 +232,7 @@ class ProxyServer {
 function answer(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
   const body = refusalBody(refusal);
   response.writeHead(refusal.status, refusalReason(refusal), {
-    "Content-Type": "text/plain; charset=us-ascii",
+    "Content-Type": "application/json",
     "Content-Length": body.length,
     Connection: "close",
   });

@@ -2,7 +2,7 @@ import { isIPv6, type Socket, connect as tcpConnect } from "node:net";
 import type { Outbound } from "../../core/outbound.ts";
 import { whyNotPublic } from "./address.ts";
 import type { Lookups } from "./lookups.ts";
-import { offTheList, type Refusal, refused } from "./refusal.ts";
+import { offTheList, overLimit, type Refusal, refused, unreachable } from "./refusal.ts";
 import type { Registry } from "./registry.ts";
 import { findRegistry, isListed, type Target } from "./target.ts";
 import type { Traffic } from "./traffic.ts";
@@ -43,9 +43,9 @@ export async function reach(
   signal: AbortSignal,
 ): Promise<Socket | Refusal> {
   const { outbound, traffic } = job;
-  if (traffic.exhausted) return busy("The job has moved as many bytes as it may (egress.max_bytes).");
+  if (traffic.exhausted) return overLimit("The job has moved as many bytes as it may.");
   const place = traffic.begin();
-  if (place === null) return busy("The job has as many connections open as it may (egress.max_connections).");
+  if (place === null) return overLimit("The job has as many connections open as it may.");
   let socket: Socket | null = null;
   try {
     const registries = await surroundings.registries();
@@ -83,7 +83,7 @@ async function judge(
 ): Promise<Refusal | null> {
   const { host, port } = target;
   const { policy, hosts } = outbound.egress;
-  if (policy === "none") return offTheList(policy, host, port);
+  if (policy === "none") return offTheList(policy, target, false);
   if (target.kind === "address") {
     // A registry that the machine's settings give by its address has no name.
     if (registry?.own && (policy === "packages" || policy === "internet")) return null;
@@ -91,7 +91,7 @@ async function judge(
   }
   if (policy === "internet" || isListed(target, hosts)) return null;
   if (policy === "packages" && registry !== null) return null;
-  return (await outbound.askEgress(host, port, signal)) ? null : offTheList(policy, host, port);
+  return (await outbound.askEgress(host, port, signal)) ? null : offTheList(policy, target, outbound.asks);
 }
 
 async function resolve(
@@ -104,11 +104,11 @@ async function resolve(
   const late = AbortSignal.timeout(times.lookup_ms);
   try {
     const found = await lookups.resolve(host, job, AbortSignal.any([signal, late]));
-    return found.length > 0 ? [...found] : gone(502, `The name ${host} has no address.`);
+    return found.length > 0 ? [...found] : unreachable(`The name ${host} has no address.`);
   } catch {
     // Whatever the resolver says (no such name, no answer) is the same to the one who asked.
-    if (late.aborted) return gone(504, `The name ${host} was not resolved in time.`);
-    return gone(502, `The name ${host} cannot be resolved.`);
+    if (late.aborted) return unreachable(`The name ${host} was not resolved in time.`, 504);
+    return unreachable(`The name ${host} cannot be resolved.`);
   }
 }
 
@@ -118,11 +118,11 @@ async function connectFirst(
   surroundings: Surroundings,
   signal: AbortSignal,
 ): Promise<Socket | Refusal> {
-  let why: Refusal = gone(502, `${host} has no address.`);
+  let why: Refusal = unreachable(`${host} has no address.`);
   for (const address of addresses.slice(0, ADDRESSES_TRIED_MAX)) {
     const reached = await connect(address, port, surroundings, signal);
     if (typeof reached !== "string") return reached;
-    why = gone(reached === "ETIMEDOUT" ? 504 : 502, `${host}:${port} does not answer (${reached}).`);
+    why = unreachable(`${host}:${port} does not answer (${reached}).`, reached === "ETIMEDOUT" ? 504 : 502);
     if (signal.aborted) break;
   }
   return why;
@@ -153,12 +153,4 @@ async function connect(
   signal.removeEventListener("abort", abort);
   if (typeof reached !== "string") reached.setTimeout(times.idle_ms, () => reached.destroy());
   return reached;
-}
-
-function busy(message: string): Refusal {
-  return { ...refused("limit", message, "Wait until others have ended."), status: 503 };
-}
-
-function gone(status: 502 | 504, message: string): Refusal {
-  return { status, rule: null, message, hint: "" };
 }
