@@ -155,7 +155,7 @@ async function send(
     left -= bytes.length;
     if (left <= 0) break;
   }
-  if (left <= 0) response.destroy();
+  if (answer?.cut_after_bytes !== undefined) response.destroy();
   else response.end();
 }
 

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { AgentsPlace, assertComplete, call, finish, plan, shell } from "./agents.ts";
+import { run } from "./harness.ts";
+import { assertReason, container } from "./job-checks.ts";
+
+let place: AgentsPlace;
+before(async () => {
+  place = await AgentsPlace.start();
+});
+after(() => place[Symbol.asyncDispose]());
+
+/** Reads all that a sandbox can read. The brackets keep the key itself out of the command. */
+const search = (key: string) => `
+pattern='${key.slice(0, -1)}[${key.slice(-1)}]'
+for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do tr '\\0' '\\n' < $file 2>/dev/null; done | grep -aqE "$pattern" && echo FOUND in a process
+grep -raqE "$pattern" /home /tmp /run /etc /opt/sealwork /var 2>/dev/null && echo FOUND in a file
+env | grep -qE "$pattern" && echo FOUND in the environment
+echo searched`;
+
+function assertWithout(what: string, content: string | Buffer): void {
+  const { key } = place.models;
+  assert.ok(content.length > 0, `${what} is not empty`);
+  assert.ok(!content.includes(key), `the provider's key is in ${what}`);
+  assert.ok(
+    !content.includes(Buffer.from(key).toString("base64")),
+    `the provider's key is in ${what}, as base64`,
+  );
+}
+
+/** What the engine knows of a container, and its whole file system, while it runs. */
+async function assertContainerWithout(id: string): Promise<void> {
+  assertWithout("the container's configuration", (await run("docker", ["inspect", id])).stdout);
+  const exported = spawn("docker", ["export", id], { stdio: ["ignore", "pipe", "inherit"] });
+  const { key } = place.models;
+  let tail = Buffer.alloc(0);
+  let size = 0;
+  for await (const chunk of exported.stdout) {
+    const bytes = Buffer.concat([tail, chunk]);
+    assert.ok(!bytes.includes(key), "the provider's key is in the container's file system");
+    tail = bytes.subarray(-key.length);
+    size += chunk.length;
+  }
+  if (exported.exitCode === null) await once(exported, "exit");
+  assert.equal(exported.exitCode, 0);
+  assert.ok(size > 1_000_000, "there was a file system to look at");
+}
+
+async function assertJobWithout(job_id: string): Promise<void> {
+  const { orchestrator } = place;
+  for (const path of [`/status/${job_id}`, `/jobs/${job_id}/events?follow=false`, `/jobs/${job_id}/logs`])
+    assertWithout(path, await (await orchestrator.fetch(path)).text());
+  for (const [name, { content }] of await orchestrator.zip(job_id))
+    if (content.length > 0) assertWithout(`${name} of the ZIP`, content);
+}
+
+for (const agent of ["native", "gemini-cli"] as const)
+  test(`the provider's key arrives there and is nowhere in the sandbox of ${agent}, nor in what its job leaves`, async () => {
+    const { models, orchestrator } = place;
+    const found = { text: "done", hold: "looked" };
+    const look = search(models.key);
+    const turns =
+      agent === "native"
+        ? [
+            plan(),
+            { answer: shell(look) },
+            { answer: found, when: { result: "searched" } },
+            ...finish("").slice(1),
+          ]
+        : [
+            { answer: call("run_shell_command", { command: look, description: "Looks" }) },
+            { answer: found, when: { result: "searched" } },
+          ];
+    const { job_id, play } = await place.begin(`keys-${agent}`, { turns }, { agent });
+    await play.asked(agent === "native" ? 3 : 2);
+    await assertContainerWithout(await container(orchestrator, job_id));
+    play.release("looked");
+    const { job, printed } = await place.done(job_id);
+    assertComplete({ job });
+    play.assertFinished();
+    assert.match(printed, /searched/);
+    assert.doesNotMatch(printed, /^FOUND/m);
+    await assertJobWithout(job_id);
+    const asked = models.recorded.filter(({ path }) => path.includes(`keys-${agent}:`));
+    assert.ok(asked.length >= 2);
+    for (const { headers, query, body } of asked) {
+      assert.deepEqual([headers["x-goog-api-key"], query.get("key")], [models.key, null]);
+      const { "x-goog-api-key": _, ...others } = headers;
+      assertWithout("the other headers", JSON.stringify(others));
+      assertWithout("the body", body);
+      assert.equal(
+        headers.host,
+        new URL(models.url).host,
+        "the provider sees its own name, not the sandbox's",
+      );
+      assert.equal(headers.authorization, undefined);
+    }
+  });
+
+for (const status of [400, 403, 500])
+  test(`a provider that says the key in its error ${status} tells it to nobody`, async () => {
+    const message = "The key {key} is wrong, {key}.";
+    const { job_id } = await place.begin(`echo-${status}`, {
+      rules: [{ when: {}, answer: { error: { status, message } } }],
+    });
+    const { job } = await place.done(job_id);
+    assertReason(job, "agent_failed");
+    assert.match(job.reason?.message ?? "", /is wrong/, "the rest of the error is told");
+    await assertJobWithout(job_id);
+  });
+
+test("neither the API, nor the log, nor the state folder has the key", async () => {
+  const { orchestrator } = place;
+  const providers = await (await orchestrator.fetch("/providers")).json();
+  assert.ok(JSON.stringify(providers).includes('"has_key":true'));
+  for (const path of [
+    "/providers",
+    "/openapi.json",
+    "/jobs",
+    "/templates",
+    "/doctor",
+    "/healthz",
+    "/events?follow=false&after=0",
+  ])
+    assertWithout(path, await (await orchestrator.fetch(path)).text());
+  assertWithout("the orchestrator's log", orchestrator.logged);
+  const looked = async () => {
+    const entries = await readdir(orchestrator.data, { recursive: true, withFileTypes: true });
+    const files = entries
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name));
+    for (const file of files) {
+      const content = await readFile(file);
+      if (content.length > 0) assertWithout(file, content);
+    }
+    return files;
+  };
+  const files = await looked();
+  assert.ok(
+    files.some((file) => /\.(db|sqlite)/.test(file)),
+    files.join("\n"),
+  );
+  // What is written at the end counts too.
+  await orchestrator.stop();
+  await looked();
+  assertWithout("the orchestrator's last words", orchestrator.logged);
+});
