@@ -32,6 +32,8 @@ export type ToolRun = {
   env: Record<string, string>;
   /** A file that becomes the tool's standard input; null is an empty one. */
   stdin_path: string | null;
+  /** With a terminal, which has no keyboard, all output comes as stdout. */
+  terminal?: TerminalSize | null;
   /** Takes output piece by piece; the tool is held back while it takes its time. */
   onOutput(stream: OutputStream, chunk: Buffer): Promise<void>;
   /** Stops the tool; aborted with a StopCause. */
@@ -50,8 +52,6 @@ export type ToolResult = {
 export type ToolStart = Omit<ToolRun, "stdin_path" | "signal"> & {
   /** A file, a pipe that `reaper.input` writes into, or null for an empty input. */
   stdin: { path: string } | "pipe" | null;
-  /** With a terminal, all output comes as stdout. */
-  terminal?: TerminalSize | null;
 };
 
 /** A tool that has been started. Its output pipes end with `finish`, or with the disposal of ToolProcesses. */

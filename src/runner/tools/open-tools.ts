@@ -1,0 +1,21 @@
+import { BackgroundProcesses } from "./shell/background.ts";
+import { shellOutputTool } from "./shell/shell-output-tool.ts";
+import { ShellSession } from "./shell/shell-session.ts";
+import { shellTool } from "./shell/shell-tool.ts";
+import type { AgentTool } from "./tool.ts";
+import type { ToolPlace } from "./tool-place.ts";
+
+/** Tools with all that they hold open; disposal ends every process that they started. */
+export type OpenTools = AsyncDisposable & { readonly tools: readonly AgentTool[] };
+
+/** The tools of an agent with a model. They share one shell, which starts in the workspace with the first command. */
+export function openTools(place: ToolPlace): OpenTools {
+  const session = new ShellSession({ ...place, cwd: place.workspace });
+  const background = new BackgroundProcesses(place);
+  return {
+    tools: [shellTool(place, session, background), shellOutputTool(background)],
+    async [Symbol.asyncDispose]() {
+      await Promise.all([session[Symbol.asyncDispose](), background[Symbol.asyncDispose]()]);
+    },
+  };
+}

@@ -1,0 +1,13 @@
+import type { ToolProcesses } from "../process/tool-processes.ts";
+
+/** Where tools work. */
+export type ToolPlace = {
+  /** The folder that the volume is mounted at, and the workspace in it. */
+  home: string;
+  workspace: string;
+  /** A folder outside the volume for what only lives as long as a step. */
+  scratch: string;
+  /** The environment of every step. */
+  env: Record<string, string>;
+  processes: ToolProcesses;
+};
