@@ -2,6 +2,9 @@ import { constants, type Http2Stream } from "node:http2";
 import { Duplex } from "node:stream";
 import { AppError } from "./errors.ts";
 
+/** What waits to be sent counts as memory of the whole session, which takes no new streams when it has too much of it. */
+const PIECE_MAX_BYTES = 64 * 1024;
+
 /**
  * A stream of HTTP/2 as the two directions of a connection, each of which ends by itself and holds the other side up when nobody reads.
  * What the other side resets, or a lost link cuts, is an error here, AppError `link_lost`, and never looks like an end in good order.
@@ -37,8 +40,15 @@ class ByteStream extends Duplex {
     this.#stream.resume();
   }
 
-  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#stream.write(chunk, done);
+  override _write(chunk: Buffer, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    const piece = chunk.subarray(0, PIECE_MAX_BYTES);
+    if (piece.length === chunk.length) this.#stream.write(piece, done);
+    else {
+      this.#stream.write(piece, (error) => {
+        if (error) done(error);
+        else this._write(chunk.subarray(PIECE_MAX_BYTES), encoding, done);
+      });
+    }
   }
 
   override _final(done: (error?: Error | null) => void): void {
