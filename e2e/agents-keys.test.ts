@@ -14,12 +14,12 @@ before(async () => {
 });
 after(() => place[Symbol.asyncDispose]());
 
-/** Reads all that a sandbox can read. The brackets keep the key itself out of the command. */
+/** Reads all that a sandbox can read. Brackets and quotes keep out of the command what it looks for and what it says. */
 const search = (key: string) => `
 pattern='${key.slice(0, -1)}[${key.slice(-1)}]'
-for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do tr '\\0' '\\n' < $file 2>/dev/null; done | grep -aqE "$pattern" && echo FOUND in a process
-grep -raqE "$pattern" /home /tmp /run /etc /opt/sealwork /var 2>/dev/null && echo FOUND in a file
-env | grep -qE "$pattern" && echo FOUND in the environment
+for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do tr '\\0' '\\n' < $file 2>/dev/null; done | grep -aqE "$pattern" && echo FO""UND in a process
+grep -raqE "$pattern" /home /tmp /run /etc /opt/sealwork /var 2>/dev/null && echo FO""UND in a file
+env | grep -qE "$pattern" && echo FO""UND in the environment
 echo searched`;
 
 function assertWithout(what: string, content: string | Buffer): void {
@@ -61,29 +61,22 @@ async function assertJobWithout(job_id: string): Promise<void> {
 for (const agent of ["native", "gemini-cli"] as const)
   test(`the provider's key arrives there and is nowhere in the sandbox of ${agent}, nor in what its job leaves`, async () => {
     const { models, orchestrator } = place;
-    const found = { text: "done", hold: "looked" };
     const look = search(models.key);
+    const looked = {
+      answer: { text: "done", hold: "looked" },
+      when: { result: "searched", nowhere: "FOUND" },
+    };
     const turns =
       agent === "native"
-        ? [
-            plan(),
-            { answer: shell(look) },
-            { answer: found, when: { result: "searched" } },
-            ...finish("").slice(1),
-          ]
-        : [
-            { answer: call("run_shell_command", { command: look, description: "Looks" }) },
-            { answer: found, when: { result: "searched" } },
-          ];
+        ? [plan(), { answer: shell(look) }, looked, ...finish("Nothing was found.").slice(1)]
+        : [{ answer: call("run_shell_command", { command: look, description: "Looks" }) }, looked];
     const { job_id, play } = await place.begin(`keys-${agent}`, { turns }, { agent });
     await play.asked(agent === "native" ? 3 : 2);
     await assertContainerWithout(await container(orchestrator, job_id));
     play.release("looked");
-    const { job, printed } = await place.done(job_id);
+    const { job } = await place.done(job_id);
     assertComplete({ job });
     play.assertFinished();
-    assert.match(printed, /searched/);
-    assert.doesNotMatch(printed, /^FOUND/m);
     await assertJobWithout(job_id);
     const asked = models.recorded.filter(({ path }) => path.includes(`keys-${agent}:`));
     assert.ok(asked.length >= 2);
@@ -101,12 +94,18 @@ for (const agent of ["native", "gemini-cli"] as const)
     }
   });
 
-for (const status of [400, 403, 500])
-  test(`a provider that says the key in its error ${status} tells it to nobody`, async () => {
+for (const [agent, status] of [
+  ["native", 400],
+  ["native", 403],
+  ["gemini-cli", 400],
+] as const)
+  test(`a provider that says the key in its error ${status} does not tell it to ${agent}`, async () => {
     const message = "The key {key} is wrong, {key}.";
-    const { job_id } = await place.begin(`echo-${status}`, {
-      rules: [{ when: {}, answer: { error: { status, message } } }],
-    });
+    const { job_id } = await place.begin(
+      `echo-${agent}-${status}`,
+      { rules: [{ when: {}, answer: { error: { status, message } } }] },
+      { agent },
+    );
     const { job } = await place.done(job_id);
     assertReason(job, "agent_failed");
     assert.match(job.reason?.message ?? "", /is wrong/, "the rest of the error is told");
