@@ -9,7 +9,6 @@ import { complete, failed, stopped } from "../native/agent-end.ts";
 import { AgentSession, type SessionTimes } from "./agent-session.ts";
 import { CliProcess } from "./cli-process.ts";
 import { fillCli, writeCliFiles } from "./cli-start.ts";
-import { ClientFiles } from "./client-files.ts";
 import { type Kept, KeptSession } from "./kept-session.ts";
 import { Permissions } from "./permissions.ts";
 import { SessionStory } from "./session-story.ts";
@@ -127,7 +126,6 @@ class AcpAgent implements Conversation {
       cli,
       story,
       permissions,
-      files: new ClientFiles({ home, story }),
       cwd: workspace,
       times: this.#times,
       signal,

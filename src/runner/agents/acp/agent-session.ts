@@ -12,7 +12,6 @@ import {
 import { AppError } from "../../../contract/errors.ts";
 import { VERSION } from "../../../contract/version.ts";
 import type { CliProcess } from "./cli-process.ts";
-import type { ClientFiles } from "./client-files.ts";
 import type { Permissions } from "./permissions.ts";
 import type { SessionStory } from "./session-story.ts";
 
@@ -28,7 +27,6 @@ export type SessionOptions = {
   cli: CliProcess;
   story: SessionStory;
   permissions: Permissions;
-  files: ClientFiles;
   cwd: string;
   times: SessionTimes;
   signal: AbortSignal;
@@ -102,13 +100,11 @@ export class AgentSession {
   }
 }
 
-function connect({ cli, story, permissions, files }: SessionOptions): ClientConnection {
-  const { fs, session } = methods.client;
+function connect({ cli, story, permissions }: SessionOptions): ClientConnection {
+  const { session } = methods.client;
   const app = client({ name: "sealwork" })
     .onNotification(session.update, ({ params }) => story.take(params.update))
-    .onRequest(session.requestPermission, ({ params }) => permissions.answer(params))
-    .onRequest(fs.readTextFile, ({ params }) => files.read(params))
-    .onRequest(fs.writeTextFile, ({ params }) => files.write(params));
+    .onRequest(session.requestPermission, ({ params }) => permissions.answer(params));
   return app.connect(cli.messages);
 }
 
@@ -116,7 +112,9 @@ async function initialize(options: SessionOptions, { agent }: ClientConnection):
   const params = {
     protocolVersion: PROTOCOL_VERSION,
     clientInfo: { name: "sealwork", version: VERSION },
-    clientCapabilities: { fs: { readTextFile: true, writeTextFile: true }, terminal: false },
+    // Files and commands are the CLI's own: it runs where they are. An editor offers its own because it holds unsaved text; with such an
+    // offer Gemini CLI 0.61 can make no new file, as it does not understand that one is missing.
+    clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
   };
   const initialized = await within<InitializeResponse>(
     options,

@@ -1,4 +1,3 @@
-import type { StepTool } from "../../../contract/event.ts";
 import type { ToolResult } from "../../process/tool-processes.ts";
 import type { OpenStep, Steps } from "../../steps.ts";
 import { changeOf, pathToTell } from "./file-change.ts";
@@ -8,24 +7,19 @@ export type CallStepOptions = { steps: Steps; signal: AbortSignal; home: string;
 
 /** One tool call of an agent CLI as a step of the job. */
 export class CallStep {
-  readonly tool: StepTool;
   readonly #step: OpenStep;
   readonly #options: CallStepOptions;
   readonly #begun = performance.now();
-  /** Changes that were told when the CLI had the file written by us: they come again as its diff. */
-  readonly #told = new Set<string>();
   #shown = "";
   #images = 0;
 
-  private constructor(tool: StepTool, step: OpenStep, options: CallStepOptions) {
-    this.tool = tool;
+  private constructor(step: OpenStep, options: CallStepOptions) {
     this.#step = step;
     this.#options = options;
   }
 
   static async begin(call: KnownCall, options: CallStepOptions): Promise<CallStep> {
-    const subject = subjectOf(call);
-    return new CallStep(subject.tool, await options.steps.begin(subject, options.signal), options);
+    return new CallStep(await options.steps.begin(subjectOf(call), options.signal), options);
   }
 
   /** Says what is new in the call's output: agents tell all of it each time. */
@@ -42,17 +36,10 @@ export class CallStep {
     this.#images = Math.max(this.#images, images.length);
   }
 
-  /** A file that was written by us for the CLI. */
-  async changed(path: string, before: string | null, after: string): Promise<void> {
-    this.#told.add(path);
-    await this.#step.context.fileChanged(pathToTell(path, this.#options), before, after);
-  }
-
   /** Says what the call changed, and ends the step as the agent says that it ended. */
   async over(call: KnownCall): Promise<void> {
     const failed = call.status === "failed";
     for (const diff of failed ? [] : diffsOf(call.content)) {
-      if (this.#told.has(diff.path)) continue;
       const { before, after } = await changeOf(diff, this.#options.home);
       await this.#step.context.fileChanged(pathToTell(diff.path, this.#options), before, after);
     }

@@ -5,6 +5,7 @@ import type {
   RequestPermissionResponse,
 } from "@agentclientprotocol/sdk";
 import type { Start } from "../../../contract/link.ts";
+import { unifiedDiff } from "../../unified-diff.ts";
 import type { AgentPlace } from "../agent.ts";
 import type { SessionStory } from "./session-story.ts";
 import { diffsOf, newCall, subjectOf, textOf, withUpdate } from "./tool-call.ts";
@@ -54,7 +55,7 @@ export class Permissions {
     try {
       // People read why before they are asked.
       await story.flush();
-      return (await ask({ key, kind: "permission", ...questionOf(request) })) === "allow";
+      return (await ask({ key, kind: "permission", ...(await questionOf(request)) })) === "allow";
     } catch (error) {
       if (signal.aborted) return null;
       throw error;
@@ -64,11 +65,17 @@ export class Permissions {
   }
 }
 
-function questionOf({ toolCall }: RequestPermissionRequest): { title: string; detail: string } {
+/** What a person is asked: what the agent is about to do, with the changes that it shows as diffs. */
+async function questionOf({
+  toolCall,
+}: RequestPermissionRequest): Promise<{ title: string; detail: string }> {
   const call = withUpdate(newCall(toolCall.toolCallId), toolCall);
   const { title, code } = subjectOf(call);
-  const changes = diffsOf(call.content).map(({ path, after }) => `${path}\n${after}`);
-  const parts = [code === title ? "" : code, textOf(call.content), ...changes].filter((part) => part !== "");
+  const changes: string[] = [];
+  for (const { path, before, after } of diffsOf(call.content))
+    changes.push((await unifiedDiff(path, before, after)) ?? `${path}\n${after}`);
+  const what = changes.length > 0 || code === title ? [] : [code];
+  const parts = [...what, textOf(call.content), ...changes].filter((part) => part !== "");
   return { title: cut(title, TITLE_MAX_CHARS), detail: cut(parts.join("\n\n"), DETAIL_MAX_CHARS) };
 }
 

@@ -121,28 +121,6 @@ const scenes: Record<string, Scene> = {
       return "end_turn";
     },
   },
-  files: {
-    async turn({ ask, update }) {
-      const path = `${process.cwd()}/deep/b.txt`;
-      update(call("f", { title: "Write b.txt", kind: "edit", status: "in_progress", rawInput: { path } }));
-      await ask("fs/write_text_file", { path, content: "one\ntwo\nthree\n" });
-      update(
-        change("f", { status: "completed", content: [{ type: "diff", path, newText: "one\ntwo\nthree\n" }] }),
-      );
-      const { content } = await ask("fs/read_text_file", { path, line: 2, limit: 1 });
-      await ask("fs/write_text_file", { path: `${process.cwd()}/alone.txt`, content: "x" });
-      const refused = [];
-      for (const bad of ["/etc/passwd", `${process.cwd()}/../../x`, `${process.cwd()}/out/x`, "relative"]) {
-        const read = await ask("fs/read_text_file", { path: bad }).catch((error: Error) => error.message);
-        const written = await ask("fs/write_text_file", { path: bad, content: "" }).catch(
-          (error: Error) => error.message,
-        );
-        refused.push(typeof read === "string" && typeof written === "string");
-      }
-      update(said(`${content} ${refused.join(" ")}`));
-      return "end_turn";
-    },
-  },
   stops: { turn: async ({ text }) => text },
   leaves: {
     async turn({ update }) {

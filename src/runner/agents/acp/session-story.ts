@@ -4,7 +4,6 @@ import { cutToJsonBytes } from "../../event-text.ts";
 import type { ToolResult } from "../../process/tool-processes.ts";
 import type { Steps } from "../../steps.ts";
 import { CallStep } from "./call-step.ts";
-import { pathToTell } from "./file-change.ts";
 import { SaidText } from "./said-text.ts";
 import { isDescribed, isOver, type KnownCall, newCall, withUpdate } from "./tool-call.ts";
 
@@ -73,22 +72,6 @@ export class SessionStory {
       if (entry === null || entry.step !== null) return;
       // What a question shows is what would happen, no result of it.
       entry.step = await this.#begin({ ...withUpdate(entry.known, call), content: [] });
-    });
-  }
-
-  /** What a file was before the CLI had it written by us, and is now. The change belongs to no step when none is under way. */
-  written(path: string, before: string | null, after: string): void {
-    this.#queue(async () => {
-      const open = [...this.#calls.values()].map(({ step }) => step).filter((step) => step !== null);
-      const step = open.findLast(({ tool }) => tool === "file") ?? open.at(-1);
-      if (step !== undefined) return step.changed(path, before, after);
-      const told = pathToTell(path, this.#options);
-      const subject = { tool: "file" as const, title: told, code: told };
-      const done: ToolResult = { cause: "exited", exit_code: 0, signal: null, message: null, duration_ms: 0 };
-      await this.#options.steps.run(subject, this.#options.signal, async (context) => {
-        await context.fileChanged(told, before, after);
-        return done;
-      });
     });
   }
 
