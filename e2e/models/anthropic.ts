@@ -60,16 +60,17 @@ const ERROR_TYPES: Record<number, string> = {
 
 /** Anthropic's messages, without what no agent of ours asks for: https://docs.anthropic.com/en/api/messages */
 export class AnthropicProtocol implements ModelProtocol {
-  readonly #key: string;
+  readonly #key: string | null;
   #calls = 0;
 
-  constructor(key: string) {
+  constructor(key: string | null) {
     this.#key = key;
   }
 
   handle(incoming: Incoming): Reply | Generation | null {
     if (incoming.path !== "/v1/messages") return null;
-    if (incoming.headers["x-api-key"] !== this.#key) return error(401, "invalid x-api-key");
+    if (this.#key !== null && incoming.headers["x-api-key"] !== this.#key)
+      return error(401, "invalid x-api-key");
     if (incoming.headers["anthropic-version"] === undefined)
       return error(400, "anthropic-version: header is required");
     const parsed = MessagesRequest.safeParse(parseJson(incoming.body));
@@ -104,7 +105,7 @@ export class AnthropicProtocol implements ModelProtocol {
       refuse: ({ status, message, retry_after_s }) =>
         error(
           status,
-          (message ?? "The request failed.").replaceAll("{key}", this.#key),
+          (message ?? "The request failed.").replaceAll("{key}", this.#key ?? ""),
           retry_after_s === undefined ? {} : { "retry-after": String(retry_after_s) },
         ),
     };

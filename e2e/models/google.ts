@@ -37,14 +37,14 @@ const FINISH_REASONS = {
 
 /** Google's Gemini API in its REST form, `v1beta`: https://ai.google.dev/api/generate-content */
 export class GoogleProtocol implements ModelProtocol {
-  readonly #key: string;
+  readonly #key: string | null;
   readonly #models: readonly string[] | null;
   /** Each signature that was given out, and the function whose call it belongs to. */
   readonly #signatures = new Map<string, string>();
   #calls = 0;
 
-  /** `models` are those that there are; with null each name is one. */
-  constructor(key: string, models: readonly string[] | null) {
+  /** With a null `key` none is needed. `models` are those that there are; with null each name is one. */
+  constructor(key: string | null, models: readonly string[] | null) {
     this.#key = key;
     this.#models = models;
   }
@@ -55,8 +55,8 @@ export class GoogleProtocol implements ModelProtocol {
     if (path === null || (incoming.path === "/v1/models" && incoming.headers.authorization !== undefined))
       return null;
     const given = incoming.headers["x-goog-api-key"] ?? incoming.query.get("key");
-    if (given === null) return UNREGISTERED;
-    if (given !== this.#key) return INVALID_KEY;
+    if (this.#key !== null && given === null) return UNREGISTERED;
+    if (this.#key !== null && given !== this.#key) return INVALID_KEY;
     const [, model, action] = path;
     if (model === undefined)
       return json({ models: (this.#models ?? ["scripted"]).map((name) => description(name)) });
@@ -96,7 +96,7 @@ export class GoogleProtocol implements ModelProtocol {
           refused.status,
           refused.message ?? MESSAGES[refused.status] ?? "The request failed.",
         ];
-        return error(status, message.replaceAll("{key}", this.#key), details(refused, model));
+        return error(status, message.replaceAll("{key}", this.#key ?? ""), details(refused, model));
       },
     };
   }

@@ -79,11 +79,11 @@ const MESSAGES: Record<number, string> = {
 
 /** OpenAI's chat completions, as Ollama, vLLM and OpenRouter speak them too: https://platform.openai.com/docs/api-reference/chat */
 export class OpenAiProtocol implements ModelProtocol {
-  readonly #key: string;
+  readonly #key: string | null;
   readonly #models: readonly string[] | null;
   #calls = 0;
 
-  constructor(key: string, models: readonly string[] | null) {
+  constructor(key: string | null, models: readonly string[] | null) {
     this.#key = key;
     this.#models = models;
   }
@@ -91,7 +91,7 @@ export class OpenAiProtocol implements ModelProtocol {
   handle(incoming: Incoming): Reply | Generation | null {
     if (incoming.path !== "/v1/chat/completions" && incoming.path !== "/v1/models") return null;
     const given = /^Bearer (.*)$/.exec(incoming.headers.authorization ?? "")?.[1];
-    if (given !== this.#key)
+    if (this.#key !== null && given !== this.#key)
       return error(401, `Incorrect API key provided: ${(given ?? "").slice(0, 4)}***.`, "invalid_api_key");
     if (incoming.path === "/v1/models" && incoming.method === "GET") {
       const data = (this.#models ?? ["scripted"]).map((id) => ({
@@ -160,7 +160,7 @@ export class OpenAiProtocol implements ModelProtocol {
       refuse: ({ status, message, retry_after_s }) =>
         error(
           status,
-          (message ?? MESSAGES[status] ?? "The request failed.").replaceAll("{key}", this.#key),
+          (message ?? MESSAGES[status] ?? "The request failed.").replaceAll("{key}", this.#key ?? ""),
           status === 429 ? "rate_limit_exceeded" : null,
           retry_after_s === undefined ? {} : { "retry-after": String(retry_after_s) },
         ),
