@@ -4,9 +4,11 @@ import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { DUMMY_KEY } from "../src/contract/models.ts";
 import { AgentsPlace, assertComplete, call, finish, plan, shell } from "./agents.ts";
-import { run } from "./harness.ts";
+import { run, TestOrchestrator } from "./harness.ts";
 import { assertReason, container } from "./job-checks.ts";
+import { ModelServer } from "./models/server.ts";
 
 let place: AgentsPlace;
 before(async () => {
@@ -111,6 +113,25 @@ for (const [agent, status] of [
     assert.match(job.reason?.message ?? "", /is wrong/, "the rest of the error is told");
     await assertJobWithout(job_id);
   });
+
+test("a provider that needs no key gets none, not even the one that stands for it in the sandbox", async () => {
+  await using models = await ModelServer.start({ key: null });
+  const ollama = { protocol: "openai", base_url: models.openai_url, default_model: "llama" };
+  await using orchestrator = await TestOrchestrator.start({ config: { providers: { ollama } } });
+  const play = models.play({ turns: [plan(), { answer: shell("echo hello") }, ...finish("Hello.")] });
+  const job_id = await orchestrator.schedule({ prompt: "Say hello." });
+  const job = await orchestrator.ended(job_id);
+  assertComplete({ job });
+  assert.equal(job.model, "ollama/llama");
+  play.assertFinished();
+  for (const { headers } of models.recorded)
+    assert.ok(
+      !Object.values(headers)
+        .flat()
+        .some((value) => value?.endsWith(DUMMY_KEY)),
+      JSON.stringify(headers),
+    );
+});
 
 test("neither the API, nor the log, nor the state folder has the key", async () => {
   const { orchestrator } = place;

@@ -20,6 +20,8 @@ before(async () => {
       ...gemini(models),
       OPENAI_API_KEY: models.key,
       OPENAI_BASE_URL: models.openai_url,
+      ANTHROPIC_API_KEY: models.key,
+      ANTHROPIC_BASE_URL: models.url,
     }),
     config: { concurrency: 4 },
   });
@@ -55,7 +57,7 @@ const SUM_OF_SQUARES: Turn[] = [
 ];
 
 describe("the native agent", { concurrency: 3 }, () => {
-  for (const protocol of ["google", "openai"] as const)
+  for (const protocol of ["google", "openai", "anthropic"] as const)
     test(`carries a sentence out from plan to summary over the protocol of ${protocol}`, async () => {
       const usage = { input: 1000, output: 50, cached: 400, thoughts: 25 };
       const turns = SUM_OF_SQUARES.map(({ when = {}, answer }) => ({ when, answer: { ...answer, usage } }));

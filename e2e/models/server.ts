@@ -9,6 +9,8 @@ import type { Answer, ScenarioInput } from "./scenario.ts";
 
 /** What a real provider takes at most. */
 const BODY_MAX_BYTES = 20 * 1024 * 1024;
+/** Looks like a real one, and is found by nobody by chance. */
+const KEY = "AIzaScriptedKeyOfTheProvider-0123456789";
 const RECORDED_MAX = 10_000;
 
 /** A request as it came, with the status that it was answered with (null while it was not). */
@@ -16,6 +18,7 @@ export type Recorded = Incoming & { status: number | null };
 
 /** A provider of models on a port of its own, in the forms of Google, OpenAI and Anthropic, whose models say what scenarios have them say. */
 export class ModelServer {
+  /** Empty when none is needed. */
   readonly key: string;
   readonly recorded: Recorded[] = [];
   /** Requests for models that nobody wrote a scenario for. */
@@ -25,8 +28,8 @@ export class ModelServer {
   readonly #plays = new Map<string, Play>();
   #default: Play | null = null;
 
-  private constructor(key: string, models: readonly string[] | null) {
-    this.key = key;
+  private constructor(key: string | null, models: readonly string[] | null) {
+    this.key = key ?? "";
     // In this order: Google refuses a path of its own that comes without a key.
     this.#protocols = [
       new OpenAiProtocol(key, models),
@@ -41,14 +44,11 @@ export class ModelServer {
     });
   }
 
-  /** `models` are those that there are; without it each name is one. */
+  /** `models` are those that there are; without it each name is one. With a null `key` none is needed, as with Ollama. */
   static async start(
-    options: { key?: string; port?: number; models?: readonly string[] } = {},
+    options: { key?: string | null; port?: number; models?: readonly string[] } = {},
   ): Promise<ModelServer> {
-    const server = new ModelServer(
-      options.key ?? "AIza-scripted-key-of-the-provider",
-      options.models ?? null,
-    );
+    const server = new ModelServer(options.key === undefined ? KEY : options.key, options.models ?? null);
     server.#server.listen(options.port ?? 0, "127.0.0.1");
     await once(server.#server, "listening");
     return server;
