@@ -38,7 +38,8 @@ export function createIo(host: Host): Io {
       stdin: host.stdin.isTTY === true && inForeground(),
       stdout: host.stdout.isTTY === true,
       stderr: host.stderr.isTTY === true,
-      columns: () => host.stdout.columns ?? host.stderr.columns ?? COLUMNS_WHEN_UNKNOWN,
+      // A terminal that was never told its size says 0.
+      columns: () => host.stdout.columns || host.stderr.columns || COLUMNS_WHEN_UNKNOWN,
     },
     on_interrupt(handler) {
       host.on("SIGINT", handler);
