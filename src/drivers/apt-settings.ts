@@ -16,12 +16,7 @@ export type AptSettings = {
 export async function readAptSettings(signal: AbortSignal): Promise<AptSettings> {
   const found: AptSettings = { mirror: "", security_mirror: "", follows_updates: false, settings: "" };
   if (!(await hasProgram("apt-get", signal)) || !(await hasProgram("apt-config", signal))) return found;
-  const targets = await runCommand(
-    ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"],
-    { signal },
-  );
-  for (const line of targets.split("\n")) {
-    const [uri = "", release = ""] = line.split(" ");
+  for (const { uri, release } of await indexTargets(signal)) {
     const url = URL.parse(uri);
     // A container has no certificates before its first package, so an archive behind TLS is of no use to it.
     if (url === null || url.protocol !== "http:" || url.username !== "" || isLoopback(url)) continue;
@@ -43,6 +38,23 @@ export async function readAptSettings(signal: AbortSignal): Promise<AptSettings>
     })
     .join("\n");
   return found;
+}
+
+/** Where the machine's apt gets packages from. Throws AppError `setup_failed` where there is no apt. */
+export async function readAptRepositories(signal: AbortSignal): Promise<string[]> {
+  const uris = (await indexTargets(signal)).map(({ uri }) => uri);
+  return [...new Set(uris)].filter((uri) => /^https?:/.test(uri));
+}
+
+async function indexTargets(signal: AbortSignal): Promise<{ uri: string; release: string }[]> {
+  const targets = await runCommand(
+    ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"],
+    { signal, stdout_only: true },
+  );
+  return targets.split("\n").map((line) => {
+    const [uri = "", release = ""] = line.split(" ");
+    return { uri, release };
+  });
 }
 
 /** What listens on this machine's loopback cannot be reached from a container. */

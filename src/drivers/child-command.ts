@@ -3,10 +3,16 @@ import { AppError } from "../contract/errors.ts";
 
 const KEPT_BYTES = 64 * 1024;
 
-export type CommandOptions = { cwd?: string; signal: AbortSignal; on_line?: (line: string) => void };
+export type CommandOptions = {
+  cwd?: string;
+  signal: AbortSignal;
+  on_line?: (line: string) => void;
+  /** Leaves standard error, where programs put their warnings, out of what is returned. */
+  stdout_only?: boolean;
+};
 
 /**
- * Runs a program of this machine to its end and returns what it printed (both streams, the last 64 KiB).
+ * Runs a program of this machine to its end and returns what it printed (both streams unless told otherwise, the last 64 KiB).
  * Throws AppError `setup_failed` with the end of its output when it cannot start or exits otherwise than with 0, the signal's reason when aborted.
  */
 export async function runCommand(command: readonly string[], options: CommandOptions): Promise<string> {
@@ -18,11 +24,13 @@ export async function runCommand(command: readonly string[], options: CommandOpt
     stdio: ["ignore", "pipe", "pipe"],
   });
   let kept = "";
+  let kept_stdout = "";
   let line = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8");
     stream.on("data", (text: string) => {
       kept = (kept + text).slice(-KEPT_BYTES);
+      if (stream === child.stdout) kept_stdout = (kept_stdout + text).slice(-KEPT_BYTES);
       const lines = (line + text).split("\n");
       line = (lines.pop() ?? "").slice(-KEPT_BYTES);
       // Programs that redraw a line end it with a carriage return.
@@ -38,7 +46,7 @@ export async function runCommand(command: readonly string[], options: CommandOpt
   child.once("close", (code, signal) => resolve(code === 0 ? "" : (signal ?? `exit code ${code}`)));
   const how = await promise;
   options.signal.throwIfAborted();
-  if (how === "" && failure === undefined) return kept;
+  if (how === "" && failure === undefined) return options.stdout_only ? kept_stdout : kept;
   const tail = kept.trim().split("\n").slice(-15).join("\n");
   throw new AppError({
     code: "setup_failed",
