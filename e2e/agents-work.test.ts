@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { AgentsPlace, assertComplete, call, finish, ofType, plan, shell } from "./agents.ts";
-import { cli, run } from "./harness.ts";
+import { cli, REPOSITORY, run } from "./harness.ts";
 import { text } from "./job-checks.ts";
 
 let place: AgentsPlace;
@@ -34,8 +34,9 @@ function Todo() {
 createRoot(document.getElementById("root")).render(h(Todo));
 `;
 
-test("a React app installs its packages from the registry, through the proxy, and builds", async () => {
-  const { job, events, zip, printed } = await place.run("react", {
+test("examples/todo-app.md: a React app installs its packages from the registry, through the proxy, and builds", async () => {
+  const prompt = await readFile(join(REPOSITORY, "examples/todo-app.md"), "utf8");
+  const script = {
     turns: [
       plan([
         { title: "it is built", command: "grep -q 'type=\"module\"' dist/index.html && ls dist/assets/*.js" },
@@ -52,7 +53,8 @@ test("a React app installs its packages from the registry, through the proxy, an
       },
       ...finish("The app is built in dist.", { result: { pattern: "built in", flags: "i" } }),
     ],
-  });
+  };
+  const { job, events, zip, printed } = await place.run("react", script, { prompt });
   assertComplete({ job });
   assert.equal(job.egress.policy, "packages");
   assert.match(printed, /added \d+ packages/);
