@@ -51,6 +51,12 @@ test("messages, plans, tool calls, their output and their changes become the eve
     '3 web: Fetch | {\n  "url": "https://example.org"\n}',
     "3 stderr: refused",
     "3 exited 1",
+    "4 shell: ls | ls",
+    "4 stdout: raw\n",
+    "4 exited 0",
+    "5 shell: cat | cat",
+    "5 stdout: fenced",
+    "5 exited 0",
     "agent: Did: the task",
   ]);
 });
@@ -93,7 +99,7 @@ for (const approval of ["risky", "always"] as const)
       const [question] = at.questions;
       assert.equal(question?.kind, "permission");
       assert.equal(question.title, "Writing to a.txt");
-      assert.match(question.detail, /\+\+\+ b\/.*\/a\.txt\n@@ -0,0 \+1 @@\n\+A\n/);
+      assert.match(question.detail, /\+\+\+ b\/a\.txt\n@@ -0,0 \+1 @@\n\+A\n/);
       const began = at.events.some(({ type }) => type === "step.started");
       assert.equal(began, decision === "allow");
     });

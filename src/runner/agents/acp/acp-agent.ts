@@ -121,7 +121,7 @@ class AcpAgent implements Conversation {
     });
     this.#cli = cli;
     const { approval } = start;
-    const permissions = new Permissions({ approval, ask: this.#place.ask, story, signal });
+    const permissions = new Permissions({ approval, ask: this.#place.ask, story, workspace, signal });
     const session_options = {
       cli,
       story,

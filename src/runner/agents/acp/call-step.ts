@@ -1,7 +1,7 @@
 import type { ToolResult } from "../../process/tool-processes.ts";
 import type { OpenStep, Steps } from "../../steps.ts";
 import { changeOf, pathToTell } from "./file-change.ts";
-import { diffsOf, exitCodeOf, imagesOf, type KnownCall, subjectOf, textOf } from "./tool-call.ts";
+import { diffsOf, exitCodeOf, imagesOf, type KnownCall, outputOf, subjectOf } from "./tool-call.ts";
 
 export type CallStepOptions = { steps: Steps; signal: AbortSignal; home: string; workspace: string };
 
@@ -24,11 +24,14 @@ export class CallStep {
 
   /** Says what is new in the call's output: agents tell all of it each time. */
   async show(call: KnownCall): Promise<void> {
-    const text = textOf(call.content);
+    // What a call shows before it runs says what it is about.
+    if (call.status === "pending") return;
+    const text = outputOf(call);
     const goes_on = text.startsWith(this.#shown);
     const news = goes_on ? text.slice(this.#shown.length) : text;
     if (text !== "") this.#shown = text;
-    const stream = call.status === "failed" ? "stderr" : "stdout";
+    // What a command printed, and not that it failed, is what its output shows.
+    const stream = call.status === "failed" && call.kind !== "execute" ? "stderr" : "stdout";
     if (news !== "") await this.#step.context.output(stream, Buffer.from(news));
     const images = imagesOf(call.content);
     for (const { mime, base64 } of images.slice(this.#images))

@@ -7,6 +7,7 @@ import type {
 import type { Start } from "../../../contract/link.ts";
 import { unifiedDiff } from "../../unified-diff.ts";
 import type { AgentPlace } from "../agent.ts";
+import { pathToTell } from "./file-change.ts";
 import type { SessionStory } from "./session-story.ts";
 import { diffsOf, newCall, subjectOf, textOf, withUpdate } from "./tool-call.ts";
 
@@ -19,6 +20,7 @@ export type PermissionsOptions = {
   approval: Start["approval"];
   ask: AgentPlace["ask"];
   story: SessionStory;
+  workspace: string;
   signal: AbortSignal;
 };
 
@@ -55,7 +57,9 @@ export class Permissions {
     try {
       // People read why before they are asked.
       await story.flush();
-      return (await ask({ key, kind: "permission", ...(await questionOf(request)) })) === "allow";
+      return (
+        (await ask({ key, kind: "permission", ...(await questionOf(request, this.#options)) })) === "allow"
+      );
     } catch (error) {
       if (signal.aborted) return null;
       throw error;
@@ -66,14 +70,15 @@ export class Permissions {
 }
 
 /** What a person is asked: what the agent is about to do, with the changes that it shows as diffs. */
-async function questionOf({
-  toolCall,
-}: RequestPermissionRequest): Promise<{ title: string; detail: string }> {
+async function questionOf(
+  { toolCall }: RequestPermissionRequest,
+  place: { workspace: string },
+): Promise<{ title: string; detail: string }> {
   const call = withUpdate(newCall(toolCall.toolCallId), toolCall);
   const { title, code } = subjectOf(call);
   const changes: string[] = [];
   for (const { path, before, after } of diffsOf(call.content))
-    changes.push((await unifiedDiff(path, before, after)) ?? `${path}\n${after}`);
+    changes.push((await unifiedDiff(pathToTell(path, place), before, after)) ?? `${path}\n${after}`);
   const what = changes.length > 0 || code === title ? [] : [code];
   const parts = [...what, textOf(call.content), ...changes].filter((part) => part !== "");
   return { title: cut(title, TITLE_MAX_CHARS), detail: cut(parts.join("\n\n"), DETAIL_MAX_CHARS) };

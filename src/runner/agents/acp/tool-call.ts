@@ -45,6 +45,12 @@ const ExitCode = z.union([
     z.transform(({ metadata }) => metadata.exit),
   ),
 ]);
+const RawOutput = z.object({
+  aggregated_output: z.optional(z.string()),
+  output: z.optional(z.string()),
+  stdout: z.optional(z.string()),
+});
+const FENCED = /^```\w*\n([\s\S]*?)\n?```\s*$/;
 const Command = z.object({ command: z.union([z.string(), z.array(z.string())]) });
 
 export function newCall(id: string): KnownCall {
@@ -110,6 +116,18 @@ export function textOf(content: readonly ToolCallContent[]): string {
   return texts.join("\n");
 }
 
+/**
+ * What a call has given out so far. Some agents put a command's output between fences, for chat windows; some tell it only in the raw result,
+ * in fields of their own.
+ */
+export function outputOf({ kind, content, result }: KnownCall): string {
+  const text = textOf(content);
+  if (kind !== "execute") return text;
+  if (text !== "") return FENCED.exec(text)?.[1] ?? text;
+  const found = RawOutput.safeParse(result);
+  return found.success ? (found.data.aggregated_output ?? found.data.output ?? found.data.stdout ?? "") : "";
+}
+
 export function imagesOf(content: readonly ToolCallContent[]): { mime: string; base64: string }[] {
   return content.flatMap((part) =>
     part.type === "content" && part.content.type === "image"
@@ -137,5 +155,8 @@ function commandOf(input: unknown): string | null {
   const found = Command.safeParse(input);
   if (!found.success) return null;
   const { command } = found.data;
-  return typeof command === "string" ? command : command.join(" ");
+  if (typeof command === "string") return command;
+  const [, option = "", script] = command;
+  // A shell with a script reads better as the script.
+  return command.length === 3 && /^-l?c$/.test(option) && script !== undefined ? script : command.join(" ");
 }
