@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cut, jsonText, LinePainter, plainLine, textWidth, wrapped } from "./terminal-text.ts";
+import { cut, indented, jsonText, LinePainter, plainLine, textWidth, wrapped } from "./terminal-text.ts";
 
 test("what a terminal would obey is taken out or made visible", () => {
   assert.equal(plainLine("a\x1b[2J\x1b[1;1Hb"), "ab");
@@ -60,4 +60,17 @@ test("JSON says the same without any control character that a terminal would obe
   assert.doesNotMatch(text, /[\x00-\x1f\x7f-\x9f\u202e]/);
   assert.match(text, /ü/);
   assert.deepEqual(JSON.parse(text), value);
+});
+
+test("indented text keeps to its column: a word that is too long is broken and not left to the terminal", () => {
+  assert.deepEqual(indented("agent: ", `two words\n\n${"x".repeat(30)}`, 30), [
+    "agent: two words",
+    "",
+    `       ${"x".repeat(22)}`,
+    `       ${"x".repeat(8)}`,
+  ]);
+  assert.deepEqual(indented("\x1b[1m! \x1b[22m", "a\nb", Number.POSITIVE_INFINITY), [
+    "\x1b[1m! \x1b[22ma",
+    "  b",
+  ]);
 });

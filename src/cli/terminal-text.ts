@@ -188,7 +188,7 @@ export function indented(mark: string, text: string, columns: number): string[] 
   const room = Math.max(20, columns - indent - 1);
   return wrapped(text, room)
     .flatMap((row) => (textWidth(row) <= room ? [row] : pieces(row, room)))
-    .map((row, index) => (index === 0 ? mark : " ".repeat(indent)) + row);
+    .map((row, index) => (index === 0 ? mark + row : row === "" ? "" : " ".repeat(indent) + row));
 }
 
 function pieces(row: string, columns: number): string[] {
