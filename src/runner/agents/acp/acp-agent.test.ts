@@ -161,7 +161,7 @@ test("a stop is told to the agent, which has a moment to end its steps", async (
     exit_code: null,
     summary: "The job was stopped after 1 step.",
   });
-  assert.deepEqual(at.told().slice(1), ["1 stderr: cancelled by the client", "1 exited 1"]);
+  assert.deepEqual(at.told().slice(1), ["1 stdout: cancelled by the client", "1 exited 1"]);
 });
 
 test("an agent that does not heed a stop is killed, and its step ends as stopped", async () => {
