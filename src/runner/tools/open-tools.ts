@@ -1,3 +1,9 @@
+import { editFileTool } from "./files/edit-file-tool.ts";
+import { listFilesTool } from "./files/list-files-tool.ts";
+import { Reach } from "./files/reach.ts";
+import { readFileTool } from "./files/read-file-tool.ts";
+import { searchFilesTool } from "./files/search-files-tool.ts";
+import { writeFileTool } from "./files/write-file-tool.ts";
 import { BackgroundProcesses } from "./shell/background.ts";
 import { shellOutputTool } from "./shell/shell-output-tool.ts";
 import { ShellSession } from "./shell/shell-session.ts";
@@ -12,8 +18,17 @@ export type OpenTools = AsyncDisposable & { readonly tools: readonly AgentTool[]
 export function openTools(place: ToolPlace): OpenTools {
   const session = new ShellSession({ ...place, cwd: place.workspace });
   const background = new BackgroundProcesses(place);
+  const reach = new Reach(place);
   return {
-    tools: [shellTool(place, session, background), shellOutputTool(background)],
+    tools: [
+      shellTool(place, session, background),
+      shellOutputTool(background),
+      writeFileTool(reach),
+      editFileTool(reach),
+      readFileTool(reach),
+      listFilesTool(reach),
+      searchFilesTool(place, reach),
+    ],
     async [Symbol.asyncDispose]() {
       await Promise.all([session[Symbol.asyncDispose](), background[Symbol.asyncDispose]()]);
     },

@@ -294,13 +294,8 @@ test("a background process that fails at once is a failure, and one that ends la
   assert.match(for_model, /bg1 has ended already: exit code 3/);
   assert.match((await tools.call("shell_output", { id: "bg1" })).for_model, /why\n$/);
   await run(tools, "while [ ! -e go ]; do sleep 0.02; done; exit 6", { background: true });
-  await run(tools, "touch go");
-  await tools.call("shell_output", { id: "bg1", wait_s: 0 });
-  let told = "";
-  while (told === "") {
-    const { for_model } = await run(tools, "sleep 0.05");
-    if (for_model.includes("bg2")) told = for_model;
-  }
+  let told = (await run(tools, "touch go")).for_model;
+  while (!told.includes("bg2")) told = (await run(tools, "sleep 0.05")).for_model;
   assert.match(told, /background process bg2 has ended: exit code 6/);
   assert.doesNotMatch((await run(tools, "true")).for_model, /bg2/);
 });
