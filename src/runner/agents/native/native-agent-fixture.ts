@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { LanguageModel } from "ai";
 import { z } from "zod";
 import { RUNNER_EVENTS, type RunnerEventBody } from "../../../contract/event.ts";
 import type { Question, Start } from "../../../contract/link.ts";
@@ -10,12 +11,11 @@ import { ToolProcesses } from "../../process/tool-processes.ts";
 import type { AgentTool } from "../../tools/tool.ts";
 import type { AgentPlace, Conversation } from "../agent.ts";
 import { openConversation } from "./native-agent.ts";
-import type { ScriptedModel } from "./scripted-model.fake.ts";
 
 export type Given = {
   folder: string;
   reaper_path: string;
-  model: ScriptedModel;
+  model: { readonly model: LanguageModel };
   /** The home of an agent that was there before; a new one when left out. */
   home?: string;
   start?: Partial<Start>;
@@ -69,7 +69,7 @@ export async function nativeAgent(given: Given) {
     wait: async (ms) => {
       waits.push(ms);
     },
-    openTools: async () => ({
+    openTools: () => ({
       tools: given.tools ?? [shellTool(place), writeTool(workspace)],
       [Symbol.asyncDispose]: async () => undefined,
     }),

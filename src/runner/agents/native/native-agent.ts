@@ -28,7 +28,7 @@ export type OpenTools = AsyncDisposable & { readonly tools: readonly AgentTool[]
 export type NativeAgentOptions = {
   place: AgentPlace;
   model: LanguageModel;
-  openTools(place: AgentPlace): Promise<OpenTools>;
+  openTools(place: AgentPlace): OpenTools;
   /** Waits between two tries of a model call; a real clock when left out. */
   wait?: Wait;
 };
@@ -42,7 +42,7 @@ export async function openConversation(options: NativeAgentOptions): Promise<Con
   await using opened = new AsyncDisposableStack();
   const { journal, found } = await StateJournal.open(join(home, ".sealwork", "agent"), start.resume);
   opened.use(journal);
-  const { tools } = opened.use(await options.openTools(place));
+  const { tools } = opened.use(options.openTools(place));
   const own_tools: OwnTool[] = [planTool({ journal, workspace, emit }), noteTool(workspace)];
   const definitions = [...own_tools, ...tools].map(toolDefinition);
   const context: AgentContext = {
@@ -98,7 +98,7 @@ class NativeConversation implements Conversation {
     }
     // A follow-up may be a mere question: the model changes its plan when it is none.
     const first = turns === 0 ? "analysis" : "work";
-    await hear(this.#context, text, { turns: turns + 1, node: first, model_calls: 0, check_rounds: 0 });
+    await hear(this.#context, text, { turns: turns + 1, node: first, actions: 0, check_rounds: 0 });
     if (turns > 0) return runGraph(this.#context, first);
     const listing = await workspaceListing(place.workspace);
     if (listing !== "") await prompt(this.#context, `In the workspace there is already:\n${listing}`);

@@ -34,7 +34,10 @@ export async function carryOut(
   const input = JSON.stringify(call.input) ?? "";
   const verdict = watch.see({ name: call.toolName, input, result: text, outcome: result.outcome });
   const told = verdict.kind === "tell" ? `${text}\n\n[${verdict.message}]` : text;
-  await journal.add([resultMessage(call, { ...result, text: told }, context)], { open: null });
+  await journal.add([resultMessage(call, { ...result, text: told }, context)], {
+    open: null,
+    actions: journal.state.actions + 1,
+  });
   return verdict.kind === "end" ? failed(verdict.message) : null;
 }
 

@@ -10,16 +10,20 @@ const KEPT_MAX_BYTES = 256 * 1024 * 1024;
 export class Outputs {
   readonly #folder: string;
   readonly #journal: StateJournal;
+  readonly #named: RegExp;
 
   constructor(home: string, journal: StateJournal) {
     this.#folder = join(home, ".sealwork", "outputs");
+    this.#named = new RegExp(`${RegExp.escape(this.#folder)}/step-\\d+\\.txt`);
     this.#journal = journal;
   }
 
   /** `text` as it goes into the conversation: at most about `max_chars`, with the name of the file that has all of it. */
   async shortened(text: string, max_chars: number): Promise<string> {
     if (text.length <= max_chars) return text;
-    return shorten(text, max_chars, await this.#keep(text));
+    // A tool that kept its output itself says so.
+    const named = this.#named.exec(text)?.[0];
+    return shorten(text, max_chars, named ?? (await this.#keep(text)));
   }
 
   async #keep(text: string): Promise<string | null> {

@@ -10,8 +10,8 @@ import type { ModelAnswer, ToolChoice } from "../model/model.ts";
 import type { ModelFailure } from "../model/model-failure.ts";
 import type { StateChange } from "../state/state-journal.ts";
 
-/** Questions to the model in one turn: hundreds of steps are work, a thousand are none. */
-const MODEL_CALLS_PER_TURN_MAX = 1_000;
+/** Questions to the model and calls of tools in one turn: hundreds are work, thousands are none. */
+const ACTIONS_PER_TURN_MAX = 2_000;
 /** What people said that is kept beside the conversation. */
 const REQUESTS_MAX = 200;
 const REQUEST_KEPT_MAX_CHARS = 32_000;
@@ -27,10 +27,10 @@ export async function converse(context: AgentContext, choice: ToolChoice): Promi
     await tellNotice(context);
     // Whoever asks for a summary gets one; what people say meanwhile is for the next turn.
     if (choice !== "none") for (const text of place.inbox.take()) await hear(context, text);
-    const { model_calls } = journal.state;
-    if (model_calls >= MODEL_CALLS_PER_TURN_MAX)
-      return failed(`The model was asked ${model_calls} times in this turn and did not come to an end.`);
-    await journal.set({ model_calls: model_calls + 1 });
+    const { actions } = journal.state;
+    if (actions >= ACTIONS_PER_TURN_MAX)
+      return failed(`The agent took ${actions} actions in this turn and did not come to an end.`);
+    await journal.set({ actions: actions + 1 });
     await compactWhenFull(context);
     let answer = await ask(context, choice);
     if (answer.kind === "failure" && answer.why === "too_long") {
@@ -53,11 +53,9 @@ export async function converse(context: AgentContext, choice: ToolChoice): Promi
 }
 
 /** Words of a person become a part of the conversation, and are kept beside it. */
-export async function hear(
-  { journal, outputs, window, estimate }: AgentContext,
-  text: string,
-  change: StateChange = {},
-): Promise<void> {
+export async function hear(context: AgentContext, text: string, change: StateChange = {}): Promise<void> {
+  const { journal, outputs, window, estimate } = context;
+  await tellNotice(context);
   const content = await outputs.shortened(text, estimate.chars(window.request_tokens));
   const { requests } = journal.state;
   const kept = [...requests, content.slice(0, REQUEST_KEPT_MAX_CHARS).toWellFormed()];

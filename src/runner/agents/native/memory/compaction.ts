@@ -5,6 +5,7 @@ import { planText } from "../plan.ts";
 import { type Exchange, exchangesOf } from "./exchanges.ts";
 import { shorten } from "./shorten.ts";
 import { SUMMARY_INSTRUCTIONS, SUMMARY_REQUEST } from "./summary-prompt.ts";
+import { charsOf } from "./token-estimate.ts";
 import { transcriptOf } from "./transcript.ts";
 
 /** Of the room of a request, what is to be summarised takes at most this share. */
@@ -14,6 +15,10 @@ const SUMMARY_SHARE = 0.45;
 const REQUESTS_SHARE = 0.3;
 const NOTES_SHARE = 0.15;
 const PLAN_SHARE = 0.1;
+/** A result that is cut shorter than this says nothing. */
+const RESULT_MIN_CHARS = 100;
+/** What a cut adds to a text. */
+const LEFT_OUT_LINE_CHARS = 80;
 
 /**
  * Makes the older exchanges a summary, when the next request would come near the window; `force` does it in any case. The recent ones stay as
@@ -26,13 +31,14 @@ export async function compactWhenFull(context: AgentContext, force = false): Pro
   const tokens_before = requestTokens(context, messages);
   if (!force && tokens_before <= window.compact_at_tokens) return;
   const exchanges = exchangesOf(messages);
-  // A request that was refused for its length though it looked short enough: the estimate is wrong, so half of it is kept.
-  const kept_tokens = force ? Math.min(window.kept_tokens, tokens_before / 4) : window.kept_tokens;
-  const kept = recentOf(exchanges, kept_tokens, context);
+  // A request that was refused for its length though it looked short enough: the estimate is wrong, so far less is kept.
+  const bounded = (tokens: number): number => (force ? Math.min(tokens, tokens_before / 4) : tokens);
+  const kept = recentOf(exchanges, context, {
+    kept_tokens: bounded(window.kept_tokens),
+    newest_tokens: bounded(window.newest_tokens),
+  });
   const older = exchanges.slice(0, exchanges.length - kept.length).flat();
-  const carried_chars = estimate.chars(
-    force ? Math.min(window.carried_tokens, tokens_before / 4) : window.carried_tokens,
-  );
+  const carried_chars = estimate.chars(bounded(window.carried_tokens));
   const summary = await summarise(context, older, Math.floor(carried_chars * SUMMARY_SHARE));
   const carried = { role: "user" as const, content: await carriedText(context, summary, carried_chars) };
   const next = [carried, ...kept.flat()];
@@ -49,35 +55,45 @@ export function requestTokens(context: AgentContext, messages: readonly ModelMes
   return estimate.tokens(fixed) + estimate.messages(messages);
 }
 
-/** The newest exchanges that fit; of the very last one, results are shortened when it does not. */
+/**
+ * The newest exchanges that fit. The very last one gets more room, its results cut when they have to be: the model has not seen them yet.
+ */
 function recentOf(
   exchanges: readonly Exchange[],
-  max_tokens: number,
   { estimate }: AgentContext,
+  { kept_tokens, newest_tokens }: { kept_tokens: number; newest_tokens: number },
 ): Exchange[] {
-  const kept: Exchange[] = [];
-  let left = max_tokens;
-  for (const exchange of exchanges.toReversed()) {
-    let fitting = exchange;
-    if (kept.length === 0) fitting = fitted(exchange, estimate.chars(max_tokens));
-    left -= estimate.messages(fitting);
+  const newest = fitted(exchanges.at(-1) ?? [], estimate.chars(newest_tokens));
+  if (newest === null) return [];
+  const kept = [newest];
+  let left = kept_tokens - estimate.messages(newest);
+  for (const exchange of exchanges.slice(0, -1).toReversed()) {
+    left -= estimate.messages(exchange);
     if (left < 0) break;
-    kept.unshift(fitting);
+    kept.unshift(exchange);
   }
   return kept;
 }
 
-/** The exchange with the texts of its results cut, each to the same length, so that together they take at most `max_chars`. */
-function fitted(exchange: Exchange, max_chars: number): Exchange {
-  const results = exchange.flatMap(({ role, content }) => (role === "tool" ? content : []));
-  const each = Math.floor((max_chars * 0.6) / Math.max(results.length, 1));
+/** The exchange with the texts of its results cut, each to the same length, so that all takes at most `max_chars`; null when nothing would be left of them. */
+function fitted(exchange: Exchange, max_chars: number): Exchange | null {
+  if (charsOf(exchange) <= max_chars) return exchange;
+  const results = exchange.flatMap(({ role, content }) => (role === "tool" ? content : [])).length;
+  const bare = withResults(exchange, () => "");
+  const each = Math.floor((max_chars - charsOf(bare)) / Math.max(results, 1)) - LEFT_OUT_LINE_CHARS;
+  return results === 0 || each < RESULT_MIN_CHARS
+    ? null
+    : withResults(exchange, (text) => shorten(text, each));
+}
+
+function withResults(exchange: Exchange, change: (text: string) => string): Exchange {
   return exchange.map((message) => {
     if (message.role !== "tool") return message;
     const content = message.content.map((part) => {
       if (part.type !== "tool-result") return part;
       const { output } = part;
       if (output.type !== "text" && output.type !== "error-text") return part;
-      return { ...part, output: { ...output, value: shorten(output.value, each) } };
+      return { ...part, output: { ...output, value: change(output.value) } };
     });
     return { ...message, content };
   });

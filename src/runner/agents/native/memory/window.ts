@@ -4,8 +4,9 @@ import type { ModelAccess } from "../../../../contract/models.ts";
 const ANSWER_SHARE = 0.25;
 /** A request that is estimated to take more than this share of its room makes older exchanges a summary first. */
 const COMPACT_AT = 0.8;
-/** After that, exchanges take this share of the room, and what stands for the older ones at most that. */
+/** After that, exchanges take this share of the room (the newest one alone up to that), and what stands for the older ones at most the last. */
 const KEPT_SHARE = 0.25;
+const NEWEST_SHARE = 0.4;
 const CARRIED_SHARE = 0.3;
 /** One output of a tool takes at most this share, and at most as many characters as an agent can take in. */
 const OUTPUT_SHARE = 0.08;
@@ -19,6 +20,7 @@ export type Window = {
   input_tokens: number;
   compact_at_tokens: number;
   kept_tokens: number;
+  newest_tokens: number;
   carried_tokens: number;
   output_tokens: number;
   output_max_chars: number;
@@ -34,6 +36,7 @@ export function windowOf({ context_tokens, max_output_tokens }: ModelAccess): Wi
     input_tokens: room,
     compact_at_tokens: share(COMPACT_AT),
     kept_tokens: share(KEPT_SHARE),
+    newest_tokens: share(NEWEST_SHARE),
     carried_tokens: share(CARRIED_SHARE),
     output_tokens: share(OUTPUT_SHARE),
     output_max_chars: OUTPUT_MAX_CHARS,

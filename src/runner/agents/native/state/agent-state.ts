@@ -38,8 +38,8 @@ export const AgentState = z.object({
   calls: z.int(),
   outputs: z.int(),
   outputs_bytes: z.int(),
-  /** Of this turn. */
-  model_calls: z.int(),
+  /** Of this turn: questions to the model and calls of tools together, and rounds of checks. */
+  actions: z.int(),
   check_rounds: z.int(),
   /** Whether something was run or written since the checks last ran. */
   changed: z.boolean(),
@@ -64,7 +64,7 @@ export const NEW_STATE: AgentState = {
   calls: 0,
   outputs: 0,
   outputs_bytes: 0,
-  model_calls: 0,
+  actions: 0,
   check_rounds: 0,
   changed: false,
   open: null,

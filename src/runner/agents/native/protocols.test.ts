@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+import { ModelServer } from "../../../../e2e/models/server.ts";
+import { AppError } from "../../../contract/errors.ts";
+import { DUMMY_KEY, type ModelAccess, type Protocol } from "../../../contract/models.ts";
+import { compileReaper } from "../../process/compiled-reaper.fake.ts";
+import { loadModel } from "./model/load-model.ts";
+import { nativeAgent } from "./native-agent-fixture.ts";
+
+let reaper: Awaited<ReturnType<typeof compileReaper>>;
+before(async () => {
+  reaper = await compileReaper();
+});
+after(() => reaper[Symbol.asyncDispose]());
+
+type Script = Parameters<ModelServer["play"]>[0];
+
+async function agentAt(protocol: Protocol, url: string) {
+  const model: ModelAccess = {
+    provider: "p",
+    protocol,
+    model: "gemini-3-scripted",
+    context_tokens: 100_000,
+    max_output_tokens: 4_000,
+  };
+  return nativeAgent({
+    folder: reaper.folder,
+    reaper_path: reaper.path,
+    model: { model: await loadModel(model, url) },
+    start: { model },
+  });
+}
+
+async function endOf(protocol: Protocol, url: string) {
+  await using agent = await agentAt(protocol, url);
+  return await agent.conversation.turn("Add one and one.");
+}
+
+async function turn(protocol: Protocol, script: Script) {
+  await using models = await ModelServer.start({ key: DUMMY_KEY });
+  const play = models.play(script);
+  await using agent = await agentAt(protocol, protocol === "openai" ? models.openai_url : models.url);
+  const end = await agent.conversation.turn("Add one and one.");
+  return { end, play, agent, paths: new Set(models.recorded.map(({ path }) => path)) };
+}
+
+const PATHS: Record<Protocol, string> = {
+  google: "/v1beta/models/gemini-3-scripted:streamGenerateContent",
+  openai: "/v1/chat/completions",
+  anthropic: "/v1/messages",
+};
+const plan = { steps: [{ title: "add" }], checks: [{ title: "it adds", command: "test $((1+1)) = 2" }] };
+const WHOLE: Script = {
+  turns: [
+    {
+      when: { tools: ["update_plan"], system: "Sealwork", user: "Add one" },
+      answer: { thought: "A plan.", calls: [{ name: "update_plan", args: plan }] },
+    },
+    { when: { result: "The plan is set" }, answer: { text: "I add", cut_after_bytes: 40 } },
+    {
+      when: { result: "The plan is set", tools: ["shell", "note"] },
+      answer: {
+        thought: "Both at once.",
+        text: "I add.",
+        calls: [
+          { name: "shell", args: { command: "echo $((1+1))" } },
+          { name: "shell", args: { command: "exit 3" } },
+        ],
+      },
+    },
+    {
+      when: { result: "exit code 3", anywhere: { pattern: "exit code 0\\s+2" } },
+      answer: { thought: "So.", text: "It is 2." },
+    },
+    { when: { user: "it adds: passed" }, answer: { text: "One and one are 2." } },
+  ],
+};
+
+for (const protocol of ["google", "openai", "anthropic"] as const)
+  test(`${protocol}: a whole task, with a stream that breaks off, against a provider as strict as the real one`, async () => {
+    const { end, play, agent, paths } = await turn(protocol, WHOLE);
+    play.assertFinished();
+    assert.deepEqual([...paths], [PATHS[protocol]]);
+    assert.deepEqual(end, { outcome: "complete", reason: null, exit_code: 0, summary: "One and one are 2." });
+    assert.deepEqual(agent.waits, [1000]);
+    assert.deepEqual(agent.told(), [
+      "plan.made pending",
+      "message.said agent: I add.",
+      "step.started echo $((1+1))",
+      "step.output",
+      "step.ended ok",
+      "step.started exit 3",
+      "step.ended failed",
+      "message.said agent: It is 2.",
+      "step.started Check: it adds",
+      "step.ended ok",
+    ]);
+  });
+
+for (const protocol of ["google", "openai", "anthropic"] as const)
+  test(`${protocol}: calls that are no calls and refusals of all kinds come to a clear end`, async () => {
+    const made = { answer: { calls: [{ name: "update_plan", args: { steps: [{ title: "add" }] } }] } };
+    const malformed = await turn(protocol, {
+      turns: [made, { answer: { finish: "malformed_call" } }, { answer: { text: "2" } }],
+    });
+    assert.equal(malformed.end.summary, "2", JSON.stringify(malformed.end));
+    for (const finish of ["safety", "blocked_prompt"] as const) {
+      const { end } = await turn(protocol, { turns: [made, { answer: { finish } }] });
+      assert.match(end.reason?.message ?? "", /refused/, finish);
+      assert.equal(end.reason?.code, "agent_failed");
+    }
+    const { end } = await turn(protocol, (request) =>
+      request.messages.length < 3
+        ? made.answer
+        : { error: { status: 400, message: "There is no such model." } },
+    );
+    assert.match(end.reason?.message ?? "", /refused the request: 400 .*no such model/);
+  });
+
+for (const protocol of ["google", "openai", "anthropic"] as const)
+  test(`${protocol}: the broker's refusal for the budget ends the job with that reason`, async () => {
+    const refusal = new AppError({ code: "budget_exhausted", message: "The budget allows 3 calls." });
+    const server = createServer((_, response) => {
+      response.writeHead(refusal.status, { "content-type": "application/json" });
+      response.end(JSON.stringify(refusal.toBody()));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    assert.ok(typeof address === "object" && address !== null);
+    const end = await endOf(protocol, `http://127.0.0.1:${address.port}`).finally(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    assert.deepEqual([end.outcome, end.reason?.code], ["failed", "budget_exhausted"]);
+  });
