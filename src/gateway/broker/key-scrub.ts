@@ -1,0 +1,20 @@
+/** A shorter one is no secret, and taking it out would garble what it stands in. */
+const KEY_MIN_CHARS = 4;
+const IN_PLACE = "[key removed]";
+
+/** The text without the key, however a provider wrote it back: as it is, as part of a URL, or escaped as in JSON. */
+export function withoutKey(text: string, key: string | null): string {
+  if (key === null || key.length < KEY_MIN_CHARS) return text;
+  const json = JSON.stringify(key).slice(1, -1);
+  const spellings = new Set([
+    key,
+    encodeURIComponent(key),
+    encodeURI(key),
+    json,
+    json.replaceAll("/", "\\/"),
+    Buffer.from(key).toString("base64"),
+  ]);
+  let scrubbed = text;
+  for (const spelling of spellings) scrubbed = scrubbed.replaceAll(spelling, IN_PLACE);
+  return scrubbed;
+}
