@@ -8,6 +8,7 @@ import type { Question, Start } from "../../../contract/link.ts";
 import { Blobs } from "../../blobs.ts";
 import { Inbox } from "../../inbox.ts";
 import { ToolProcesses } from "../../process/tool-processes.ts";
+import { openTools } from "../../tools/open-tools.ts";
 import type { AgentTool } from "../../tools/tool.ts";
 import type { AgentPlace, Conversation } from "../agent.ts";
 import { openConversation } from "./native-agent.ts";
@@ -19,7 +20,8 @@ export type Given = {
   /** The home of an agent that was there before; a new one when left out. */
   home?: string;
   start?: Partial<Start>;
-  tools?: AgentTool[];
+  /** Two simple ones when left out; `real` are those that a job has. */
+  tools?: AgentTool[] | "real";
   answer?: (question: Question) => "allow" | "deny";
   stopping?: AbortController;
   onEvent?: (body: RunnerEventBody) => void | Promise<void>;
@@ -69,10 +71,11 @@ export async function nativeAgent(given: Given) {
     wait: async (ms) => {
       waits.push(ms);
     },
-    openTools: () => ({
-      tools: given.tools ?? [shellTool(place), writeTool(workspace)],
-      [Symbol.asyncDispose]: async () => undefined,
-    }),
+    openTools: (at) => {
+      if (given.tools === "real") return openTools(at);
+      const tools = given.tools ?? [shellTool(place), writeTool(workspace)];
+      return { tools, [Symbol.asyncDispose]: async () => undefined };
+    },
   });
   return {
     home,

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { z } from "zod";
 import { compileReaper } from "../../process/compiled-reaper.fake.ts";
 import { StopCause } from "../../process/tool-processes.ts";
+import type { AgentTool } from "../../tools/tool.ts";
 import { type Given, nativeAgent } from "./native-agent-fixture.ts";
 import { type Reply, ScriptedModel } from "./scripted-model.fake.ts";
 
@@ -303,4 +305,60 @@ test("an agent that is stopped while the model thinks ends at once", async () =>
   });
   await using agent = await agentWith(model, { stopping });
   assert.equal((await agent.conversation.turn("Go")).outcome, "stopped");
+});
+
+const picture = (mime: string, size: number): AgentTool<{ n: number }> => ({
+  name: "look",
+  description: "Looks.",
+  input: z.object({ n: z.int() }),
+  step: "other",
+  changes: () => false,
+  describe: ({ n }) => ({ title: `look ${n}`, code: "" }),
+  async run({ n }) {
+    const images = [{ mime, base64: Buffer.alloc(size, n).toString("base64") }];
+    return {
+      cause: "exited",
+      exit_code: 0,
+      signal: null,
+      message: null,
+      duration_ms: 0,
+      for_model: `${n}`,
+      images,
+    };
+  },
+});
+
+test("pictures reach a model that can see, the newest few of them, and are only told of to others", async () => {
+  const looks = (_: unknown, index: number): Reply =>
+    index === 0 ? plan() : index > 9 ? done : { calls: [{ name: "look", input: { n: index } }] };
+  const shown = (model: ScriptedModel) =>
+    model.requests.map(
+      (request) => JSON.stringify(request.prompt).match(/"mediaType":"image\/png"/g)?.length ?? 0,
+    );
+  const { model: sees } = await turn(looks, { tools: [picture("image/png", 300)] });
+  assert.deepEqual(shown(sees), [0, 0, 1, 2, 3, 4, 5, 6, 3, 4, 5]);
+  assert.match(JSON.stringify(sees.requests.at(-1)?.prompt), /a picture that you have seen/);
+  const { model: large } = await turn(looks, { tools: [picture("image/png", 4_000_000)] });
+  assert.deepEqual(new Set(shown(large)), new Set([0]));
+  assert.match(large.lastWords(2), /1 of its pictures cannot be shown/);
+});
+
+test("with the real tools: a file is written, run and corrected", async () => {
+  const write = (content: string): Reply => ({
+    calls: [{ name: "write_file", input: { path: "a.sh", content } }],
+  });
+  const model = new ScriptedModel([
+    plan([{ title: "it says hello", command: 'test "$(bash a.sh)" = hello' }]),
+    write("echo hallo"),
+    shell("export NAME=kept; bash a.sh"),
+    { calls: [{ name: "edit_file", input: { path: "a.sh", old_text: "hallo", new_text: "hello" } }] },
+    shell("echo $NAME; bash a.sh"),
+    done,
+    { text: "Summary." },
+  ]);
+  await using agent = await agentWith(model, { tools: "real" });
+  const end = await agent.conversation.turn("Write a.sh");
+  assert.deepEqual([end.outcome, end.summary], ["complete", "Summary."], model.lastWords(-1));
+  assert.match(model.lastWords(3), /exit code 0.*hallo/);
+  assert.match(model.lastWords(5), /kept\\nhello/);
 });

@@ -6,11 +6,14 @@ import type { AgentTool, ToolOutcome } from "../../../tools/tool.ts";
 import type { AgentEnd } from "../../agent.ts";
 import type { AgentContext } from "../agent-context.ts";
 import { failed, stopped } from "../agent-end.ts";
+import { PICTURES_KEPT, PICTURES_MAX, picturesIn, withoutOldPictures } from "../memory/pictures.ts";
 import type { LoopWatch, WatchedCall } from "./loop-watch.ts";
 
 /** Parts of a question to a person. */
 const TITLE_MAX_BYTES = 900;
 const DETAIL_MAX_BYTES = 7_000;
+/** As base64. Providers take not much more, and the state on the volume holds it too. */
+const PICTURE_MAX_CHARS = 3 * 1024 * 1024;
 
 type Result = { outcome: WatchedCall["outcome"]; text: string; images?: ToolOutcome["images"] };
 
@@ -38,6 +41,8 @@ export async function carryOut(
     open: null,
     actions: journal.state.actions + 1,
   });
+  const { messages } = journal.state;
+  if (picturesIn(messages) > PICTURES_MAX) await journal.replace(withoutOldPictures(messages, PICTURES_KEPT));
   return verdict.kind === "end" ? failed(verdict.message) : null;
 }
 
@@ -48,18 +53,19 @@ export function resultMessage(
   { place }: AgentContext,
 ): ToolModelMessage {
   // In OpenAI's form a result is text alone.
-  const seen = place.start.model?.protocol === "openai" ? [] : images;
+  const shows = place.start.model?.protocol !== "openai";
+  const seen = shows ? images.filter(({ base64 }) => base64.length <= PICTURE_MAX_CHARS) : [];
+  const unseen = images.length - seen.length;
+  const value = unseen === 0 ? text : `${text}\n[${unseen} of its pictures cannot be shown to you]`;
   const files = seen.map(({ mime, base64 }) => ({
     type: "file" as const,
     mediaType: mime,
     data: { type: "data" as const, data: base64 },
   }));
   const output =
-    outcome !== "ok"
-      ? { type: "error-text" as const, value: text }
-      : files.length === 0
-        ? { type: "text" as const, value: text }
-        : { type: "content" as const, value: [{ type: "text" as const, text }, ...files] };
+    files.length > 0
+      ? { type: "content" as const, value: [{ type: "text" as const, text: value }, ...files] }
+      : { type: outcome === "ok" ? ("text" as const) : ("error-text" as const), value };
   return { role: "tool", content: [{ type: "tool-result", toolCallId, toolName, output }] };
 }
 

@@ -8,6 +8,9 @@ const SAME_RESULTS_MAX = 20;
 /** Calls in a row that could not even be tried. */
 const INVALID_TOLD_MAX = 5;
 
+/** Told with results, and never the same twice. */
+const DURATIONS = /\b\d+(\.\d+)? m?s\b/g;
+
 /** What a call was and came to. `invalid` ones were not tried. */
 export type WatchedCall = {
   name: string;
@@ -44,7 +47,7 @@ export class LoopWatch {
       return tell(
         `This same call has failed ${this.#same_failures} times in a row. Do not repeat it: find out why it fails, or go another way.`,
       );
-    return this.#seeResult(`${call} ${result}`, name);
+    return this.#seeResult(`${call} ${result.replace(DURATIONS, "")}`, name);
   }
 
   #seeResult(seen: string, name: string): LoopVerdict {

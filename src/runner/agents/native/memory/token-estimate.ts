@@ -1,4 +1,5 @@
 import type { ModelMessage } from "ai";
+import { picturesIn } from "./pictures.ts";
 
 /** Before a model has said how many tokens something took: few characters for a token, so that the estimate is rather too high. */
 const FIRST_CHARS_PER_TOKEN = 3;
@@ -31,24 +32,13 @@ export class TokenEstimate {
   }
 
   messages(messages: readonly ModelMessage[]): number {
-    return this.tokens(charsOf(messages)) + PICTURE_TOKENS * picturesOf(messages);
+    return this.tokens(charsOf(messages)) + PICTURE_TOKENS * picturesIn(messages);
   }
 }
 
 /** Characters of messages as they are sent, pictures left out. */
 export function charsOf(messages: readonly ModelMessage[]): number {
   return messages.reduce((sum, message) => sum + JSON.stringify(message, withoutPictures).length, 0);
-}
-
-function picturesOf(messages: readonly ModelMessage[]): number {
-  let pictures = 0;
-  for (const { role, content } of messages) {
-    if (role !== "tool") continue;
-    for (const part of content)
-      if (part.type === "tool-result" && part.output.type === "content")
-        pictures += part.output.value.filter(({ type }) => type === "file").length;
-  }
-  return pictures;
 }
 
 function withoutPictures(_key: string, value: unknown): unknown {

@@ -1,6 +1,6 @@
 import { type ModelMessage, modelMessageSchema } from "ai";
 import { z } from "zod";
-import { Reason } from "../../../../contract/job.ts";
+import { REASON_CODES } from "../../../../contract/errors.ts";
 import { Plan } from "../plan.ts";
 
 /** Another number means that what lies on the volume cannot be read by this version. */
@@ -19,7 +19,7 @@ export const AgentState = z.object({
   end: z
     .object({
       outcome: z.enum(["complete", "failed", "stopped"]),
-      reason: Reason.nullable(),
+      reason: z.object({ code: z.enum(REASON_CODES), message: z.string(), hint: z.string() }).nullable(),
       exit_code: z.int().nullable(),
       summary: z.string(),
     })
