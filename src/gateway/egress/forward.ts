@@ -93,8 +93,9 @@ export function forward(
   let sent: ClientRequest;
   try {
     const kept = endToEnd(request.rawHeaders, ["host", "content-length"]);
-    const headers = ["Host", hostField(target), ...kept, ...framing(request)];
+    const headers = ["Host", hostField(target), ...kept, ...framing(request), "Connection", "close"];
     const { method = "GET" } = request;
+    // Without an agent, which would keep the socket for other requests, of other jobs even.
     sent = httpRequest({ createConnection: () => socket, method, path: target.path, headers });
   } catch {
     // What the parser takes and the client of the same platform does not send: characters in the path or in a field.

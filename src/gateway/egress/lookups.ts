@@ -31,14 +31,15 @@ export class Lookups {
   /** Rejects with the signal's reason when that is aborted first. */
   async resolve(name: string, job: object, signal: AbortSignal): Promise<readonly string[]> {
     signal.throwIfAborted();
-    const { promise, resolve: begun, reject } = Promise.withResolvers<readonly string[]>();
+    const { promise, resolve: begun } = Promise.withResolvers<readonly string[]>();
+    const aborted = Promise.withResolvers<never>();
     const waiting = { name, job, begun };
-    const abort = (): void => reject(signal.reason);
+    const abort = (): void => aborted.reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
     this.#waiting.push(waiting);
     this.#next();
     try {
-      return await promise;
+      return await Promise.race([promise, aborted.promise]);
     } finally {
       signal.removeEventListener("abort", abort);
       this.#waiting = this.#waiting.filter((one) => one !== waiting);
