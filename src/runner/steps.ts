@@ -122,8 +122,9 @@ export class Steps {
   }
 
   async #display(step: number, { mime, content, text }: Display): Promise<void> {
-    const blob = content.length === 0 ? null : await this.#save(content);
     const shown = text === null ? null : cutToJsonBytes(text, TEXT_MAX_BYTES);
+    const whole = content.length === 0 || (mime === "text/plain" && shown === content.toString("utf8"));
+    const blob = whole ? null : await this.#save(content);
     const data = { step, mime: mime.slice(0, MIME_MAX_CHARS).toWellFormed(), blob, text: shown };
     await this.#emit({ type: "step.displayed", data });
   }

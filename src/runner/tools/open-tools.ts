@@ -4,6 +4,7 @@ import { Reach } from "./files/reach.ts";
 import { readFileTool } from "./files/read-file-tool.ts";
 import { searchFilesTool } from "./files/search-files-tool.ts";
 import { writeFileTool } from "./files/write-file-tool.ts";
+import { pythonTool } from "./python/python-tool.ts";
 import { BackgroundProcesses } from "./shell/background.ts";
 import { shellOutputTool } from "./shell/shell-output-tool.ts";
 import { ShellSession } from "./shell/shell-session.ts";
@@ -11,18 +12,23 @@ import { shellTool } from "./shell/shell-tool.ts";
 import type { AgentTool } from "./tool.ts";
 import type { ToolPlace } from "./tool-place.ts";
 
+/** Where the base image has the program that speaks for a Jupyter kernel (images/base/kernel.py). */
+const KERNEL_HELPER = "/opt/sealwork/kernel.py";
+
 /** Tools with all that they hold open; disposal ends every process that they started. */
 export type OpenTools = AsyncDisposable & { readonly tools: readonly AgentTool[] };
 
 /** The tools of an agent with a model. They share one shell, which starts in the workspace with the first command. */
-export function openTools(place: ToolPlace): OpenTools {
+export function openTools(place: ToolPlace, options: { helper_path?: string } = {}): OpenTools {
   const session = new ShellSession({ ...place, cwd: place.workspace });
   const background = new BackgroundProcesses(place);
   const reach = new Reach(place);
+  const python = pythonTool(place, options.helper_path ?? KERNEL_HELPER);
   return {
     tools: [
       shellTool(place, session, background),
       shellOutputTool(background),
+      python,
       writeFileTool(reach),
       editFileTool(reach),
       readFileTool(reach),
@@ -30,7 +36,8 @@ export function openTools(place: ToolPlace): OpenTools {
       searchFilesTool(place, reach),
     ],
     async [Symbol.asyncDispose]() {
-      await Promise.all([session[Symbol.asyncDispose](), background[Symbol.asyncDispose]()]);
+      const opened: AsyncDisposable[] = [session, background, python];
+      await Promise.all(opened.map((one) => one[Symbol.asyncDispose]()));
     },
   };
 }

@@ -60,6 +60,7 @@ async function numbered(file: FileHandle, first: number, count: number): Promise
   let line = 1;
   let pending = Buffer.alloc(0);
   let cut = false;
+  let begun = false;
   let position = 0;
   const finish = (): void => {
     if (line >= first && shown.length < count && shown_bytes < SHOWN_MAX_BYTES) {
@@ -69,6 +70,7 @@ async function numbered(file: FileHandle, first: number, count: number): Promise
     }
     pending = Buffer.alloc(0);
     cut = false;
+    begun = false;
     line += 1;
   };
   const buffer = Buffer.alloc(CHUNK_BYTES);
@@ -84,11 +86,12 @@ async function numbered(file: FileHandle, first: number, count: number): Promise
       const room = LINE_MAX_BYTES - pending.length;
       cut ||= to - from > room;
       if (line >= first) pending = Buffer.concat([pending, buffer.subarray(from, Math.min(to, from + room))]);
+      begun ||= to > from;
       if (newline >= 0) finish();
       from = to + 1;
     }
   }
-  if (at_end && pending.length > 0) finish();
+  if (at_end && begun) finish();
   const last = line - 1;
   if (shown.length === 0) return `(the file has ${last} lines)`;
   const shown_to = first + shown.length - 1;
