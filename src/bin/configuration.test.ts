@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
 import { Config, PROVIDER_VARIABLES } from "../contract/config.ts";
+import { ROUTES_ALLOWED } from "../gateway/broker/routes.ts";
 import { readSettings } from "./settings.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -58,6 +59,12 @@ test("the examples of config.json in the documentation are valid configurations"
     const config = Config.parse(JSON.parse(examples[0] ?? ""));
     assert.deepEqual(Object.keys(config.templates).sort(), ["agents", "base", ...templates].sort());
   }
+});
+
+test("docs/models.md lists the routes of each protocol that the broker lets through", () => {
+  const text = readFileSync(join(ROOT, "docs/models.md"), "utf8");
+  for (const [protocol, routes] of Object.entries(ROUTES_ALLOWED))
+    assert.ok(text.includes(`| \`${protocol}\` | ${routes} |`), protocol);
 });
 
 test("docs/configuration.md lists each environment variable that is read, and no other", () => {
