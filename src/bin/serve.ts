@@ -15,6 +15,7 @@ import { openSqliteStore } from "../stores/sqlite.ts";
 import { lockState } from "../stores/state-lock.ts";
 import { systemClock } from "./clock.ts";
 import { doctor } from "./doctor.ts";
+import { openGateway } from "./gateway.ts";
 import { createJsonLog } from "./json-log.ts";
 import { systemNames } from "./names.ts";
 import type { Ready } from "./set-up.ts";
@@ -63,7 +64,8 @@ export async function serve(
   const lock = stack.use(await lockState(data, holder));
   const token = options.no_auth ? null : readOrMakeToken(data);
   const store = stack.use(await openSqliteStore({ file: join(data, "sealwork.db") }));
-  const links = stack.use(openLinkListener({ folder: join(data, "links"), log }));
+  const gateway = stack.use(openGateway(settings, ready.engine, log));
+  const links = stack.use(openLinkListener({ folder: join(data, "links"), log, out: gateway.out }));
   const installation = readOrMakeInstallationId(data);
   const driver = stack.use(new DockerDriver({ docker: ready.engine.docker, installation }));
   const orchestrator = stack.use(
@@ -78,6 +80,8 @@ export async function serve(
       artifacts: await openFolderArtifacts({ folder: join(data, "jobs") }),
       clock: systemClock,
       names: systemNames,
+      providers: gateway.providers,
+      network: gateway.network,
       doctor: (signal) => doctor(settings, signal),
       log,
     }),
