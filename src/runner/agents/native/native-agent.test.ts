@@ -362,3 +362,45 @@ test("with the real tools: a file is written, run and corrected", async () => {
   assert.match(model.lastWords(3), /exit code 0.*hallo/);
   assert.match(model.lastWords(5), /kept\\nhello/);
 });
+
+test("a plan that breaks the schema is corrected, and a server that knows no forced calls is asked without", async () => {
+  const { APICallError } = await import("ai");
+  const message = "tool_choice is not supported";
+  const error = new APICallError({ message, url: "", requestBodyValues: {}, statusCode: 400 });
+  const { end, model, agent } = await turn((request, index) => {
+    if (request.toolChoice?.type === "tool") return { error };
+    if (index === 1) return { calls: [{ name: "update_plan", input: { steps: "all" } }] };
+    return index === 3 ? plan() : { text: "Four." };
+  });
+  assert.equal(end.summary, "Four.", JSON.stringify(end));
+  assert.match(model.lastWords(2), /does not fit the tool.*steps/);
+  assert.deepEqual(agent.told(), ["plan.made pending", "message.said agent: Four."]);
+});
+
+test("work that is done and proven is complete without a summary too", async () => {
+  const { end } = await turn((_, index) =>
+    index === 0
+      ? plan()
+      : index === 1
+        ? shell("true")
+        : index === 2
+          ? done
+          : { error: new TypeError("fetch failed") },
+  );
+  assert.deepEqual([end.outcome, end.summary], ["complete", "Done."]);
+});
+
+test("a model with a window that holds no more than the tools is refused with that reason", async () => {
+  const model = {
+    provider: "p",
+    protocol: "google",
+    model: "small",
+    context_tokens: 4096,
+    max_output_tokens: 4096,
+  } as const;
+  await assert.rejects(
+    agentWith(new ScriptedModel([]), { start: { model } }),
+    /window of small is said to be 4096/,
+  );
+  await assert.rejects(agentWith(new ScriptedModel([]), { start: { model: null } }), /needs a model/);
+});

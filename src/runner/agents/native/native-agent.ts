@@ -45,18 +45,20 @@ export async function openConversation(options: NativeAgentOptions): Promise<Con
   const { tools } = opened.use(options.openTools(place));
   const own_tools: OwnTool[] = [planTool({ journal, workspace, emit }), noteTool(workspace)];
   const definitions = [...own_tools, ...tools].map(toolDefinition);
+  const instructions = systemPrompt({ start, tools: definitions.map(({ name }) => name) });
+  const estimate = new TokenEstimate();
   const context: AgentContext = {
     place,
     journal,
     model: new Model(options.model, wait),
-    window: windowOf(access),
-    estimate: new TokenEstimate(),
+    window: windowOf(access, estimate.tokens(instructions.length + JSON.stringify(definitions).length)),
+    estimate,
     steps: new Steps({ emit, blobs: place.blobs, first: journal.state.steps }),
     tools,
     own_tools,
     definitions,
     outputs: new Outputs(home, journal),
-    instructions: systemPrompt({ start, tools: definitions.map(({ name }) => name) }),
+    instructions,
   };
   if (found === "state") await takeOver(context);
   else if (found === "damaged") await journal.set({ notice: DAMAGED });

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { cp, mkdtemp } from "node:fs/promises";
 import { createServer } from "node:http";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { z } from "zod";
 import { ModelServer } from "../../../../e2e/models/server.ts";
 import { AppError } from "../../../contract/errors.ts";
 import { DUMMY_KEY, type ModelAccess, type Protocol } from "../../../contract/models.ts";
 import { compileReaper } from "../../process/compiled-reaper.fake.ts";
+import type { AgentTool } from "../../tools/tool.ts";
 import { loadModel } from "./model/load-model.ts";
-import { nativeAgent } from "./native-agent-fixture.ts";
+import { type Given, nativeAgent } from "./native-agent-fixture.ts";
 
 let reaper: Awaited<ReturnType<typeof compileReaper>>;
 before(async () => {
@@ -17,7 +21,11 @@ after(() => reaper[Symbol.asyncDispose]());
 
 type Script = Parameters<ModelServer["play"]>[0];
 
-async function agentAt(protocol: Protocol, url: string) {
+async function agentAt(
+  protocol: Protocol,
+  url: string,
+  given: Pick<Given, "home" | "onEvent" | "tools"> = {},
+) {
   const model: ModelAccess = {
     provider: "p",
     protocol,
@@ -29,7 +37,8 @@ async function agentAt(protocol: Protocol, url: string) {
     folder: reaper.folder,
     reaper_path: reaper.path,
     model: { model: await loadModel(model, url) },
-    start: { model },
+    start: { model, resume: given.home !== undefined },
+    ...given,
   });
 }
 
@@ -135,4 +144,83 @@ for (const protocol of ["google", "openai", "anthropic"] as const)
       server.closeAllConnections();
     });
     assert.deepEqual([end.outcome, end.reason?.code], ["failed", "budget_exhausted"]);
+  });
+
+for (const protocol of ["google", "openai", "anthropic"] as const)
+  test(`${protocol}: another sandbox goes on with a conversation that the provider takes`, async () => {
+    await using models = await ModelServer.start({ key: DUMMY_KEY });
+    const url = protocol === "openai" ? models.openai_url : models.url;
+    const home = join(await mkdtemp(join(reaper.folder, "killed-")), "home");
+    const call = { name: "shell", args: { command: "echo one" } };
+    const first = { thought: "A plan.", calls: [{ name: "update_plan", args: plan }] };
+    const both = { thought: "Two.", calls: [call, call] };
+    models.play({
+      turns: [
+        { answer: first },
+        { answer: both },
+        { answer: { text: "Done." } },
+        { answer: { text: "Old." } },
+      ],
+    });
+    await using dying = await agentAt(protocol, url, {
+      async onEvent(body) {
+        if (body.type === "step.started" && body.data.step === 1)
+          await cp(dying.home, home, { recursive: true });
+      },
+    });
+    await dying.conversation.turn("Add one and one.");
+    const play = models.play({
+      turns: [
+        {
+          when: { anywhere: "How far it came is not known" },
+          answer: { calls: [call] },
+        },
+        { answer: { text: "Done." } },
+        { answer: { text: "New." } },
+      ],
+    });
+    await using next = await agentAt(protocol, url, { home });
+    assert.equal((await next.conversation.turn("Add one and one.")).summary, "New.", play.failures.join());
+  });
+
+const PNG =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const look: AgentTool<Record<string, never>> = {
+  name: "look",
+  description: "Looks at the screen.",
+  input: z.object({}),
+  step: "desktop",
+  changes: () => false,
+  describe: () => ({ title: "look", code: "" }),
+  async run() {
+    const images = [{ mime: "image/png", base64: PNG }];
+    return {
+      cause: "exited",
+      exit_code: 0,
+      signal: null,
+      message: null,
+      duration_ms: 0,
+      for_model: "Seen.",
+      images,
+    };
+  },
+};
+
+for (const protocol of ["google", "openai", "anthropic"] as const)
+  test(`${protocol}: a picture is sent where results may hold one, also after another sandbox took over`, async () => {
+    await using models = await ModelServer.start({ key: DUMMY_KEY });
+    const url = protocol === "openai" ? models.openai_url : models.url;
+    const made = { calls: [{ name: "update_plan", args: { steps: [{ title: "look" }] } }] };
+    models.play({
+      turns: [made, { calls: [{ name: "look" }] }, { text: "A dot." }].map((answer) => ({ answer })),
+    });
+    await using agent = await agentAt(protocol, url, { tools: [look] });
+    assert.equal((await agent.conversation.turn("What do you see?")).summary, "A dot.");
+    const sees = protocol !== "openai";
+    assert.equal(models.recorded.at(-1)?.body.includes(PNG), sees);
+    models.play({ turns: [{ answer: { text: "Still a dot." } }] });
+    await using next = await agentAt(protocol, url, { tools: [look], home: agent.home });
+    await next.conversation.turn("");
+    assert.equal((await next.conversation.turn("And now?")).summary, "Still a dot.");
+    assert.equal(models.recorded.at(-1)?.body.includes(PNG), sees);
   });

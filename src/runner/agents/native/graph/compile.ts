@@ -38,9 +38,11 @@ export async function compile(context: AgentContext): Promise<Node | AgentEnd> {
   }
   await prompt(context, summaryRequest(results));
   const answer = await converse(context, "none");
-  if ("outcome" in answer) return answer;
+  // The work is done and proven: that there is no summary of it does not change that.
+  const given_up = "outcome" in answer && answer.reason?.code === "agent_failed";
+  if ("outcome" in answer && !given_up) return answer;
   await journal.set({ changed: false });
-  return complete(answer.text.trim() || lastWords(context));
+  return complete(("outcome" in answer ? "" : answer.text.trim()) || lastWords(context));
 }
 
 function checksFailed(failures: CheckResult[], rounds: number): AgentEnd {

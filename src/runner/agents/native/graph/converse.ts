@@ -80,7 +80,11 @@ async function ask(context: AgentContext, choice: ToolChoice): Promise<ModelAnsw
   const tools =
     typeof choice === "string" ? definitions : definitions.filter(({ name }) => name === choice.tool);
   const { max_output_tokens } = window;
-  const answer = await model.ask({ instructions, messages, tools, choice, max_output_tokens }, place.signal);
+  const request = { instructions, messages, tools, choice, max_output_tokens };
+  let answer = await model.ask(request, place.signal);
+  // Some servers know no forced calls.
+  if (answer.kind === "failure" && answer.why === "rejected" && typeof choice !== "string")
+    answer = await model.ask({ ...request, choice: "auto" }, place.signal);
   if (answer.kind === "answer" && answer.input_tokens !== null)
     estimate.learn(
       instructions.length + JSON.stringify(tools).length + charsOf(messages),

@@ -28,7 +28,7 @@ const LEFT_OUT_LINE_CHARS = 80;
 export async function compactWhenFull(context: AgentContext, force = false): Promise<void> {
   const { journal, window, estimate, place } = context;
   const { messages } = journal.state;
-  const tokens_before = requestTokens(context, messages);
+  const tokens_before = estimate.messages(messages);
   if (!force && tokens_before <= window.compact_at_tokens) return;
   const exchanges = exchangesOf(messages);
   // A request that was refused for its length though it looked short enough: the estimate is wrong, so far less is kept.
@@ -43,16 +43,9 @@ export async function compactWhenFull(context: AgentContext, force = false): Pro
   const carried = { role: "user" as const, content: await carriedText(context, summary, carried_chars) };
   const next = [carried, ...kept.flat()];
   await journal.replace(next, { summary });
-  const tokens_after = requestTokens(context, next);
+  const tokens_after = estimate.messages(next);
   const turns = exchanges.length - kept.length;
   await place.emit({ type: "conversation.compacted", data: { tokens_before, tokens_after, turns } });
-}
-
-/** What a request with these messages will take, instructions and tools included. */
-export function requestTokens(context: AgentContext, messages: readonly ModelMessage[]): number {
-  const { estimate, instructions, definitions } = context;
-  const fixed = instructions.length + JSON.stringify(definitions).length;
-  return estimate.tokens(fixed) + estimate.messages(messages);
 }
 
 /**
