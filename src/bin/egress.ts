@@ -24,6 +24,8 @@ export function createEgress(
     ),
     log,
   });
+  // Read ahead, so that the first job need not wait for three programs to say their settings.
+  void machine();
   return {
     egress: createEgressProxy({
       registries: async () => (await machine()).registries,

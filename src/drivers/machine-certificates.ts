@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { rootCertificates } from "node:tls";
 
 const FILE_MAX_BYTES = 8 * 1024 * 1024;
@@ -9,14 +10,17 @@ const EXTRA_MAX_CHARS = 512 * 1024;
 const CERTIFICATE =
   /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END (?:TRUSTED )?CERTIFICATE-----/g;
 
-let usual: Set<string> | null = null;
+/** Where Debian's package of authorities keeps them, one in a file; what an administrator adds lies elsewhere. */
+const PACKAGED = "/usr/share/ca-certificates/mozilla";
+
+let usual: Promise<Set<string>> | null = null;
 
 /**
- * The certificates in files and texts that this machine trusts beyond those that come with Node, as PEM; null when there are none. Files that are
- * missing or too large count as empty.
+ * The certificates in files and texts that this machine trusts beyond those that come with Node or with its distribution, as PEM; null when
+ * there are none. Files that are missing or too large count as empty.
  */
 export async function extraCertificates(sources: readonly string[]): Promise<string | null> {
-  const known = new Set(usualFingerprints());
+  const known = new Set(await usualFingerprints());
   let pem = "";
   for (const source of new Set(sources)) {
     const content = source.includes("-----BEGIN") ? source : await readBounded(source);
@@ -32,9 +36,17 @@ export async function extraCertificates(sources: readonly string[]): Promise<str
   return pem === "" ? null : pem;
 }
 
-function usualFingerprints(): Set<string> {
-  usual ??= new Set(rootCertificates.map((pem) => new X509Certificate(pem).fingerprint256));
+function usualFingerprints(): Promise<Set<string>> {
+  usual ??= readPackaged().then((packaged) => {
+    const all = [...rootCertificates, ...packaged].map((pem) => parse(pem)?.fingerprint256 ?? "");
+    return new Set(all);
+  });
   return usual;
+}
+
+async function readPackaged(): Promise<string[]> {
+  const names = await readdir(PACKAGED).catch(() => []);
+  return Promise.all(names.map((name) => readBounded(join(PACKAGED, name))));
 }
 
 async function readBounded(path: string): Promise<string> {
