@@ -111,7 +111,11 @@ test("core and contract know no vendor: they import the platform, each other and
 
 test("lock files carry no download addresses, so that every machine downloads from where its own settings say", () => {
   const repository = join(source, "..");
-  for (const path of ["package-lock.json", "images/base/package-lock.json"]) {
+  for (const path of [
+    "package-lock.json",
+    "images/base/package-lock.json",
+    "images/agents/package-lock.json",
+  ]) {
     const lock: { packages: Record<string, { resolved?: string }> } = JSON.parse(
       readFileSync(join(repository, path), "utf8"),
     );
