@@ -8,6 +8,7 @@ import { z } from "zod";
 import { ModelServer } from "../../../../e2e/models/server.ts";
 import { AppError } from "../../../contract/errors.ts";
 import { DUMMY_KEY, type ModelAccess, type Protocol } from "../../../contract/models.ts";
+import { answerError } from "../../../gateway/broker/provider-error.ts";
 import { compileReaper } from "../../process/compiled-reaper.fake.ts";
 import type { AgentTool } from "../../tools/tool.ts";
 import { loadModel } from "./model/load-model.ts";
@@ -131,10 +132,7 @@ for (const protocol of ["google", "openai", "anthropic"] as const)
 for (const protocol of ["google", "openai", "anthropic"] as const)
   test(`${protocol}: the broker's refusal for the budget ends the job with that reason`, async () => {
     const refusal = new AppError({ code: "budget_exhausted", message: "The budget allows 3 calls." });
-    const server = createServer((_, response) => {
-      response.writeHead(refusal.status, { "content-type": "application/json" });
-      response.end(JSON.stringify(refusal.toBody()));
-    });
+    const server = createServer((_, response) => answerError(response, protocol, refusal));
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const address = server.address();

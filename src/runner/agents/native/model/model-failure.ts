@@ -11,7 +11,9 @@ export type ModelFailure = {
 };
 
 const MESSAGE_MAX_CHARS = 600;
-const RETRYABLE_STATUS = [408, 409, 425, 429];
+const RETRYABLE_STATUS = [408, 425, 429];
+/** The broker writes its code where the protocol has a place for it; Anthropic's has none but the message. */
+const BUDGET = /budget/i;
 /** How providers say that a request is too long: Gemini, OpenAI, Anthropic, vLLM, Ollama. There is no code that they share. */
 const TOO_LONG =
   /exceeds the maximum number of tokens|input token count|context[_ ]length|maximum context|context window|prompt is too long|too many tokens|request too large/i;
@@ -22,7 +24,7 @@ export function failureOf(error: unknown): ModelFailure {
   const failure = (why: ModelFailure["why"]): ModelFailure => ({ kind: "failure", why, message });
   if (!APICallError.isInstance(error) || error.statusCode === undefined) return failure("unavailable");
   const { statusCode: status, responseBody = "" } = error;
-  if (responseBody.includes('"budget_exhausted"')) return failure("budget");
+  if (status === 403 && BUDGET.test(responseBody)) return failure("budget");
   if ((status === 400 || status === 413) && TOO_LONG.test(`${error.message} ${responseBody}`))
     return failure("too_long");
   const passing = status < 400 || status >= 500 || RETRYABLE_STATUS.includes(status);
