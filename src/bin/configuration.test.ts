@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { z } from "zod";
 import { Config, PROVIDER_VARIABLES } from "../contract/config.ts";
 import { ROUTES_ALLOWED } from "../gateway/broker/routes.ts";
+import { CERTIFICATE_VARIABLES } from "./gateway.ts";
 import { readSettings } from "./settings.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -68,7 +69,7 @@ test("docs/models.md lists the routes of each protocol that the broker lets thro
 });
 
 test("docs/configuration.md lists each environment variable that is read, and no other", () => {
-  const read = new Set<string>(PROVIDER_VARIABLES);
+  const read = new Set<string>([...PROVIDER_VARIABLES, ...CERTIFICATE_VARIABLES]);
   // What the runner reads is the sandbox's own environment.
   const sources = globSync("src/**/*.ts", { cwd: ROOT }).filter(
     (file) => !/^src\/runner\/|\.(test|fake|contract)\.ts$|-fixture\.ts$/.test(file),

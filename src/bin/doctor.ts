@@ -2,14 +2,17 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
 import { promisify } from "node:util";
+import { NO_MODEL, NO_MODEL_HINT } from "../cli/no-model.ts";
 import type { Check } from "../contract/api.ts";
 import { Config } from "../contract/config.ts";
 import { AppError } from "../contract/errors.ts";
+import { chooseModel, modelName } from "../core/models.ts";
 import { checkEngine } from "../drivers/docker-doctor.ts";
 import { type EngineHandle, findEngine } from "../drivers/docker-engine.ts";
 import { inspectImage } from "../drivers/docker-pull.ts";
 import { probeSharedSockets } from "../drivers/docker-socket-probe.ts";
 import { readHolder } from "../stores/state-lock.ts";
+import { readProviders } from "./providers.ts";
 import { engineOptions } from "./set-up.ts";
 import type { Settings } from "./settings.ts";
 
@@ -24,6 +27,7 @@ export async function doctor(settings: Settings, signal: AbortSignal): Promise<C
   return [
     { name: "node", state: "ok", message: process.version, hint: null },
     configuration(settings),
+    models(settings),
     await stateFolder(settings),
     await server(settings),
     await git(),
@@ -50,6 +54,29 @@ function validOrDefault(settings: Settings): Config {
     return settings.config;
   } catch {
     return Config.parse({});
+  }
+}
+
+/** Which models a job could work with in this environment; scripts need none, so none is no failure. */
+function models(settings: Settings): Check {
+  const name = "models";
+  const config = validOrDefault(settings);
+  try {
+    const { providers } = readProviders(config, settings.environment);
+    if (providers.length === 0) return { name, state: "warning", message: NO_MODEL, hint: NO_MODEL_HINT };
+    const known = providers.map((one) => `${one.name}${one.has_key ? "" : " (without a key)"}`).join(", ");
+    const chosen = chooseModel(null, null, { config, providers });
+    if (chosen !== null)
+      return { name, state: "ok", message: `${known}; jobs take ${modelName(chosen)}`, hint: null };
+    return {
+      name,
+      state: "warning",
+      message: `${known}; no model is the default`,
+      hint: `Give --model ${providers[0]?.name}/MODEL with each run, or set default_model in config.json.`,
+    };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return { name, state: "failed", message: error.message, hint: error.hint ?? null };
   }
 }
 

@@ -9,7 +9,7 @@ import { readProviders } from "./providers.ts";
 import type { Settings } from "./settings.ts";
 
 /** Variables that name files with certificates which this machine trusts. */
-const CERTIFICATE_VARIABLES = [
+export const CERTIFICATE_VARIABLES = [
   "NODE_EXTRA_CA_CERTS",
   "SSL_CERT_FILE",
   "CURL_CA_BUNDLE",
