@@ -45,12 +45,12 @@ export type ProviderConfig = z.infer<typeof ProviderConfig>;
 
 /** What is known of a model. Prices are in US dollars for a million tokens; null means that they are not known. */
 export const ModelConfig = z.strictObject({
-  context_tokens: z.int().min(1_000).default(128_000),
-  max_output_tokens: z.int().min(100).default(8_192),
-  input_usd_per_million: z.number().min(0).nullable().default(null),
-  output_usd_per_million: z.number().min(0).nullable().default(null),
+  context_tokens: z.int().min(1_000),
+  max_output_tokens: z.int().min(100),
+  input_usd_per_million: z.number().min(0).nullable(),
+  output_usd_per_million: z.number().min(0).nullable(),
   /** Of input that came from the provider's cache; null: as other input. */
-  cached_usd_per_million: z.number().min(0).nullable().default(null),
+  cached_usd_per_million: z.number().min(0).nullable(),
 });
 export type ModelConfig = z.infer<typeof ModelConfig>;
 
@@ -70,8 +70,8 @@ export const Config = z.strictObject({
   default_template: z.string().default("base"),
   /** By name; beside them those that environment variables configure: google, openai, anthropic. */
   providers: z.record(name, ProviderConfig).default({}),
-  /** By `provider/model` or by `model` alone; completes and overrides the built-in table. */
-  models: z.record(z.string().min(1).max(200), ModelConfig).default({}),
+  /** By `provider/model` or by `model` alone; completes and overrides the built-in table, field by field. */
+  models: z.record(z.string().min(1).max(200), ModelConfig.partial()).default({}),
   /** `provider/model`, or the name of a model of the first provider that there is. */
   default_model: z.string().min(1).max(200).nullable().default(null),
   /** Agent CLIs by the name that a job asks for; completes and overrides the built-in table. */

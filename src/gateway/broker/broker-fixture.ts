@@ -106,6 +106,11 @@ export class BrokerWorld implements AsyncDisposable {
     const [program, broker] = duplexPair();
     this.#broker.models(broker, this.#outbound);
     program.on("error", () => program.destroy());
+    // As over the link, where a side that is dropped is dropped on the other side as well.
+    program.once("close", () => broker.destroy());
+    broker.once("close", () => {
+      if (!broker.writableFinished) program.destroy();
+    });
     return program;
   }
 
