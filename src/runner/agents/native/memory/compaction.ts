@@ -10,6 +10,9 @@ import { transcriptOf } from "./transcript.ts";
 
 /** Of the room of a request, what is to be summarised takes at most this share. */
 const TRANSCRIPT_SHARE = 0.6;
+/** Of that, the transcript itself has at least this share, however long the earlier summary is. */
+const PART_OF_ROOM_MIN = 0.5;
+const TASK_MAX_CHARS = 2_000;
 /** How what stands for older exchanges is divided: summary, words of people, notes, plan. */
 const SUMMARY_SHARE = 0.45;
 const REQUESTS_SHARE = 0.3;
@@ -38,6 +41,7 @@ export async function compactWhenFull(context: AgentContext, force = false): Pro
     newest_tokens: bounded(window.newest_tokens),
   });
   const older = exchanges.slice(0, exchanges.length - kept.length).flat();
+  if (older.length === 0) return journal.replace(kept.flat());
   const carried_chars = estimate.chars(bounded(window.carried_tokens));
   const summary = await summarise(context, older, Math.floor(carried_chars * SUMMARY_SHARE));
   const carried = { role: "user" as const, content: await carriedText(context, summary, carried_chars) };
@@ -92,24 +96,32 @@ function withResults(exchange: Exchange, change: (text: string) => string): Exch
   });
 }
 
+/** What `older` comes to, the last summary included, which stands first in it when there was one. */
 async function summarise(context: AgentContext, older: ModelMessage[], max_chars: number): Promise<string> {
   const { estimate, journal, model, place, window } = context;
-  const transcript = transcriptOf(older, estimate.chars(window.input_tokens * TRANSCRIPT_SHARE));
+  const { requests, summary: before } = journal.state;
+  const since = before === null ? older : older.slice(1);
+  const room = estimate.chars(window.input_tokens * TRANSCRIPT_SHARE);
+  const task = `# The task\n${shorten(requests[0] ?? "", TASK_MAX_CHARS)}`;
+  // Whole, because every summary would lose more of it.
+  const earlier = before === null ? [] : [`# The earlier summary\n${before}`];
+  const transcript = `# The transcript\n${transcriptOf(since, Math.max(room - (before?.length ?? 0), PART_OF_ROOM_MIN * room))}`;
+  const content = [SUMMARY_REQUEST, task, ...earlier, transcript].join("\n\n");
+  const { max_output_tokens } = window;
   const answer = await model.ask(
     {
       instructions: SUMMARY_INSTRUCTIONS,
-      messages: [{ role: "user", content: `${SUMMARY_REQUEST}\n\n${transcript}` }],
+      messages: [{ role: "user", content }],
       tools: [],
       choice: "auto",
-      max_output_tokens: window.max_output_tokens,
+      max_output_tokens,
     },
     place.signal,
   );
   const text = answer.kind === "answer" ? answer.text.trim() : "";
   if (text !== "") return shorten(text, max_chars);
-  const before = journal.state.summary ?? "";
   const half = Math.floor(max_chars / 2);
-  return `${shorten(before, half)}\n\nThen, shortened:\n${transcriptOf(older, half)}`.trimStart();
+  return `${shorten(before ?? "", half)}\n\nThen, shortened:\n${transcriptOf(since, half)}`.trimStart();
 }
 
 /** What stands at the beginning of a compacted conversation. */

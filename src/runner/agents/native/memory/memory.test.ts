@@ -174,3 +174,24 @@ test("a provider that counts otherwise and refuses for the length is asked with 
   assert.equal(end.outcome, "complete", JSON.stringify(end));
   assert.ok(refused > 0);
 });
+
+test("a long summary is handed on whole from one compaction to the next", async () => {
+  const wide = { ...MODEL, context_tokens: 80_000, max_output_tokens: 8_000 };
+  const padding = "Nothing of interest was found here. ".repeat(150);
+  let part = 0;
+  const model = new ScriptedModel((request, index) => {
+    if (isSummary(request)) {
+      const found = wordsOf(request).includes(FACT) ? FACT : "";
+      return { text: `${padding}${found} ${padding}` };
+    }
+    if (index === 0) return { calls: [PLAN] };
+    part += 1;
+    return part > 400 ? { text: "All read." } : { calls: [{ name: "read_part", input: { part } }] };
+  });
+  await using agent = await agentWith(model, { start: { model: wide } });
+  await agent.conversation.turn("Read.");
+  const compactions = agent.events.filter(({ type }) => type === "conversation.compacted");
+  assert.ok(compactions.length > 2, `${compactions.length}`);
+  const last = model.requests.at(-1);
+  assert.ok(last !== undefined && wordsOf(last).includes(FACT));
+});

@@ -149,6 +149,8 @@ function callOf(part: {
   error?: unknown;
 }): ModelCall {
   const broken = part.invalid === true && typeof part.input === "string";
-  const malformed = broken ? "The input of the call is not valid JSON." : null;
+  const malformed = broken
+    ? "The input of the call is not valid JSON, or was cut off because it was too long."
+    : null;
   return { id: part.toolCallId, name: part.toolName, input: part.input, malformed };
 }

@@ -73,8 +73,14 @@ export class StateJournal implements AsyncDisposable {
   async #append(line: string): Promise<void> {
     this.#written_bytes += Buffer.byteLength(line);
     if (this.#written_bytes > REWRITE_AFTER_BYTES || this.#file === null) return this.#rewrite();
-    await this.#file.appendFile(line);
-    await this.#file.datasync();
+    try {
+      await this.#file.appendFile(line);
+      await this.#file.datasync();
+    } catch (error) {
+      // Part of the line may be there: nothing may be written behind it.
+      this.#written_bytes = Number.POSITIVE_INFINITY;
+      throw error;
+    }
   }
 
   async #rewrite(): Promise<void> {
