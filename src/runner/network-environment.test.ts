@@ -60,6 +60,7 @@ test("certificates of the machine are added to what the image trusts, outside th
     assert.ok(env[name]?.startsWith(join(place.home, ".sealwork")), name);
     assert.equal(await readFile(env[name] ?? "", "utf8"), whole, name);
   }
+  assert.equal(await readFile(env.WGETRC ?? "", "utf8"), `ca_certificate = ${env.SSL_CERT_FILE}\n`);
   const bare = await networkEnvironment(network, { ...place, system_bundles: [] });
   const trusted = await readFile(bare.SSL_CERT_FILE ?? "", "utf8");
   assert.ok(trusted.includes(rootCertificates[0] ?? "?") && trusted.endsWith(EXTRA));

@@ -51,9 +51,11 @@ async function writeCertificates(
   const folder = join(home, ".sealwork", "certificates");
   const extra = join(folder, "extra.pem");
   const bundle = join(folder, "bundle.pem");
+  const wgetrc = join(folder, "wgetrc");
   await mkdir(folder, { recursive: true });
   await writeFile(extra, extra_pem);
   await writeFile(bundle, `${system_pem.trimEnd()}\n${extra_pem}`);
+  await writeFile(wgetrc, `ca_certificate = ${bundle}\n`);
   return {
     NODE_EXTRA_CA_CERTS: extra,
     SSL_CERT_FILE: bundle,
@@ -61,6 +63,8 @@ async function writeCertificates(
     REQUESTS_CA_BUNDLE: bundle,
     PIP_CERT: bundle,
     GIT_SSL_CAINFO: bundle,
+    // wget has no variable for certificates, only one for its settings.
+    WGETRC: wgetrc,
   };
 }
 
