@@ -148,6 +148,16 @@ test("words for an agent that takes none are told to be unsent, and the job goes
   assert.equal(run.process_io.code(), 0);
 });
 
+test("an answer that comes when nothing is asked (any more) is not sent to an agent at work", async (t) => {
+  const run = await running(t, () => {});
+  await run.process_io.saw("working");
+  run.process_io.type("yes\r");
+  await run.process_io.saw("No question waits for an answer, so yes was not sent.");
+  run.server.end(jobOf(run).job_id, {}, await zipOf({ a: "1" }));
+  await run.ended;
+  assert.deepEqual(messages(run), []);
+});
+
 test("Ctrl-C on the keyboard cancels; after Ctrl-D nothing is read and the command that answers is named", async (t) => {
   const zip = await zipOf({ a: "1" });
   const run = await running(t, (server, id) => {

@@ -114,9 +114,14 @@ export class JobDialogue implements Disposable {
   #entered(text: string): void {
     const current = this.#current;
     const word = text.trim().toLowerCase();
+    const is_answer = /^(y|yes|n|no)$/.test(word);
+    const { view } = this.#options;
     if (current !== null) {
-      if (/^(y|yes|n|no)$/.test(word)) void this.#decide(current.n, word.startsWith("y") ? "allow" : "deny");
-      else if (word !== "") void this.#options.view.note("Type y to allow it or n to deny it, then enter.");
+      if (is_answer) void this.#decide(current.n, word.startsWith("y") ? "allow" : "deny");
+      else if (word !== "") void view.note("Type y to allow it or n to deny it, then enter.");
+    } else if (is_answer && this.#waits_until === null) {
+      // A late answer to a question that is gone, far more likely than words for an agent at work.
+      void view.note(`No question waits for an answer, so ${word} was not sent.`);
     } else if (word !== "") void this.#say(text);
     this.#refresh();
   }
