@@ -125,13 +125,21 @@ test("a job that is stopped while a person is asked ends, and its agent is told 
 
 test("what a turn stops for is told: limits and a refusal fail, so does a turn without word or deed", async () => {
   await using at = await scene("stops");
-  const ends = await turns(at, ["max_tokens", "max_turn_requests", "refusal", "end_turn", "cancelled"]);
+  const ends = await turns(at, [
+    "max_tokens",
+    "max_turn_requests",
+    "refusal",
+    "end_turn",
+    "cancelled",
+    "bored",
+  ]);
   const words = [
     /no more tokens/,
     /no more model requests/,
     /refused/,
     /without saying or doing/,
     /cancelled its turn/,
+    /a reason that is not known/,
   ];
   for (const [index, end] of ends.entries()) {
     assert.equal(end.outcome, "failed");
@@ -197,6 +205,7 @@ test("every way to fail before the first turn says what it was", async () => {
     "old-protocol": /version 99 of the Agent Client Protocol/,
     prints: /does not speak the Agent Client Protocol.*The last that it wrote: .*Welcome to a chat!/s,
     "wants-browser": /wants a sign-in, and offers no way that needs only a key \(it offers: oauth\)/,
+    speechless: /answer to `session\/prompt` is none that the Agent Client Protocol knows/,
     "refuses-prompt": /The agent failed: Internal error: the model is gone\./,
   };
   for (const [name, words] of Object.entries(cases)) {

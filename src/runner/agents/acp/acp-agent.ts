@@ -1,14 +1,14 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { PromptResponse } from "@agentclientprotocol/sdk";
 import { AppError } from "../../../contract/errors.ts";
 import type { RunnerEventBody } from "../../../contract/event.ts";
 import { StopCause, type ToolResult } from "../../process/tool-processes.ts";
 import { Steps } from "../../steps.ts";
 import type { AgentEnd, AgentPlace, Conversation, OpenAgent } from "../agent.ts";
 import { complete, failed, stopped } from "../native/agent-end.ts";
-import { AgentSession, type SessionTimes } from "./agent-session.ts";
+import { AgentSession } from "./agent-session.ts";
 import { CliProcess } from "./cli-process.ts";
 import { fillCli, writeCliFiles } from "./cli-start.ts";
+import type { SessionTimes } from "./handshake.ts";
 import { type Kept, KeptSession } from "./kept-session.ts";
 import { Permissions } from "./permissions.ts";
 import { SessionStory } from "./session-story.ts";
@@ -16,11 +16,16 @@ import { SessionStory } from "./session-story.ts";
 /** A large CLI on a busy machine takes some seconds to start; one that takes longer waits for something that a sandbox does not have. */
 const TIMES: SessionTimes = { initialize_ms: 60_000, session_ms: 60_000, cancel_ms: 2_000 };
 
-const FAILURES: Record<Exclude<PromptResponse["stopReason"], "end_turn" | "cancelled">, string> = {
-  max_tokens: "The agent stopped in the middle: the model may write no more tokens in one answer.",
-  max_turn_requests: "The agent stopped in the middle: it allows itself no more model requests in one turn.",
-  refusal: "The agent refused to go on with this task.",
-};
+/** The protocol's words for a turn that ended before its work did. */
+const FAILURES = new Map([
+  ["max_tokens", "The agent stopped in the middle: the model may write no more tokens in one answer."],
+  [
+    "max_turn_requests",
+    "The agent stopped in the middle: it allows itself no more model requests in one turn.",
+  ],
+  ["refusal", "The agent refused to go on with this task."],
+  ["cancelled", "The agent cancelled its turn without having been asked to."],
+]);
 
 /** Drives an agent CLI that speaks the Agent Client Protocol, as `start.cli` describes it. */
 export const openAcpAgent: OpenAgent = (place) => openWith(place, TIMES);
@@ -65,7 +70,7 @@ class AcpAgent implements Conversation {
     this.#turns += 1;
     const steps_before = this.#steps.last;
     let said = "";
-    let reason: PromptResponse["stopReason"];
+    let reason: string;
     try {
       const resumed = start.resume && this.#turns === 1;
       if (resumed) await this.#endLostSteps();
@@ -85,9 +90,10 @@ class AcpAgent implements Conversation {
       throw error;
     }
     if (signal.aborted) return this.#stopped();
-    if (reason === "cancelled") return failed("The agent cancelled its turn without having been asked to.");
-    if (reason !== "end_turn")
-      return failed(said === "" ? FAILURES[reason] : `${FAILURES[reason]} It said last: ${said}`);
+    if (reason !== "end_turn") {
+      const why = FAILURES.get(reason) ?? "The agent ended its turn for a reason that is not known.";
+      return failed(said === "" ? why : `${why} It said last: ${said}`);
+    }
     if (said === "" && this.#steps.last === steps_before)
       return failed("The agent ended its turn without saying or doing anything.");
     return complete(said);

@@ -126,6 +126,7 @@ const scenes: Record<string, Scene> = {
       return "end_turn";
     },
   },
+  speechless: { turn: async () => 7 as unknown as string },
   stops: { turn: async ({ text }) => text },
   leaves: {
     async turn({ update }) {

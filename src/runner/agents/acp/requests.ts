@@ -1,0 +1,76 @@
+import { type ClientConnection, methods, RequestError } from "@agentclientprotocol/sdk";
+import * as z from "zod/mini";
+import { AppError } from "../../../contract/errors.ts";
+import type { CliProcess } from "./cli-process.ts";
+
+export type Connected = { cli: CliProcess; connection: ClientConnection; signal: AbortSignal };
+
+export type Asked<T> = {
+  method: string;
+  params: Record<string, unknown>;
+  /** What is read of the answer: it comes from a program that may be anything. */
+  answer: z.ZodMiniType<T>;
+};
+
+/** A request of a session's beginning, which must be answered in time. Rejects with the signal's reason when that is aborted. */
+export async function askWithin<T>(connected: Connected, asked: Asked<T>, limit_ms: number): Promise<T> {
+  const { signal, cli } = connected;
+  const late = AbortSignal.timeout(limit_ms);
+  const ended = AbortSignal.any([signal, late]);
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => undefined);
+  const abort = (): void => {
+    const late_words = `The agent did not answer \`${asked.method}\` within ${limit_ms / 1000} s.${cli.last_words}`;
+    aborted.reject(signal.aborted ? signal.reason : failure(late_words));
+  };
+  if (ended.aborted) abort();
+  else ended.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([ask(connected, asked), aborted.promise]);
+  } finally {
+    ended.removeEventListener("abort", abort);
+  }
+}
+
+/** A request that takes as long as it takes. Throws AppError when it is refused, or when the CLI ends before it has answered. */
+export async function ask<T>(connected: Connected, { method, params, answer }: Asked<T>): Promise<T> {
+  const { cli, connection } = connected;
+  const answered = connection.agent.request<unknown>(method, params).catch(async (cause: unknown) => {
+    if (cause instanceof RequestError) throw failure(`${refusal(method, cause)}${cli.last_words}`, cause);
+    // The connection closes with the CLI, which says why.
+    throw await cli.failure;
+  });
+  answered.catch(() => undefined);
+  const ended = cli.failure.then((error) => {
+    throw error;
+  });
+  const found = answer.safeParse(await Promise.race([answered, ended]));
+  if (found.success) return found.data;
+  throw failure(
+    `The agent's answer to \`${method}\` is none that the Agent Client Protocol knows.${cli.last_words}`,
+  );
+}
+
+export function failure(message: string, cause?: unknown): AppError {
+  return new AppError({ code: "not_available", message, cause });
+}
+
+const Detail = z.union([
+  z.pipe(
+    z.object({ message: z.string() }),
+    z.transform(({ message }) => message),
+  ),
+  z.pipe(
+    z.object({ details: z.string() }),
+    z.transform(({ details }) => details),
+  ),
+]);
+
+function refusal(method: string, { message, data }: RequestError): string {
+  const detail = Detail.safeParse(data);
+  const told = detail.success && !message.includes(detail.data);
+  const words = told ? `${message}: ${detail.data}` : message;
+  return method === methods.agent.session.prompt
+    ? `The agent failed: ${words}.`
+    : `The agent refused \`${method}\`: ${words}.`;
+}
