@@ -34,10 +34,12 @@ export function testBase(): Promise<ImageRef> {
 export async function runHardened(
   image: string,
   command: readonly string[],
-  options: { input?: string; pids?: number } = {},
+  options: { input?: string; pids?: number; memory?: string; home?: boolean } = {},
 ): Promise<string> {
-  const hardening =
-    "--rm -i --user 1000:1000 --cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp --network none --memory 1g --memory-swap 1g";
+  const memory = options.memory ?? "1g";
+  // A volume of its own for the home folder, as a job has one; it goes with its container.
+  const home = options.home ? " --volume /home/agent" : "";
+  const hardening = `--rm -i --user 1000:1000 --cap-drop ALL --security-opt no-new-privileges --read-only --tmpfs /tmp --network none --memory ${memory} --memory-swap ${memory}${home}`;
   const pids = `--pids-limit=${options.pids ?? 512}`;
   const [program = "", ...args] = command;
   const child = spawn(

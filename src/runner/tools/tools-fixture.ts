@@ -15,12 +15,12 @@ export type Called = ToolOutcome & { step: number; events: RunnerEventBody[]; ou
 /** Test support: the real tools on a home of their own, called as an agent calls them. */
 export async function toolsAt(
   options: { reaper_path: string; folder: string },
-  given: { oomKills?: () => Promise<number | null>; env?: Record<string, string> } = {},
+  given: { home?: string; oomKills?: () => Promise<number | null>; env?: Record<string, string> } = {},
 ) {
-  const home = await mkdtemp(join(options.folder, "home-"));
+  const home = given.home ?? (await mkdtemp(join(options.folder, "home-")));
   const workspace = join(home, "workspace");
   const scratch = await mkdtemp(join(options.folder, "scratch-"));
-  await mkdir(workspace);
+  await mkdir(workspace, { recursive: true });
   const oomKills = given.oomKills ?? (async () => null);
   const processes = new ToolProcesses({ reaper_path: options.reaper_path, folder: options.folder, oomKills });
   const env = { PATH: process.env.PATH ?? "", HOME: home, LANG: "C.UTF-8", ...given.env };
