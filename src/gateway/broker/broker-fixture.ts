@@ -26,7 +26,7 @@ export class BrokerWorld implements AsyncDisposable {
   left = Number.POSITIVE_INFINITY;
   readonly #server: Server;
   readonly #broker: Broker;
-  readonly #outbound: Outbound;
+  readonly outbound: Outbound;
   readonly #settling = new EventTarget();
 
   private constructor(server: Server, pace: Partial<Pace>, path: string) {
@@ -57,7 +57,7 @@ export class BrokerWorld implements AsyncDisposable {
         ...pace,
       },
     });
-    this.#outbound = {
+    this.outbound = {
       job_id: "j",
       providers: [...PROTOCOLS],
       egress: { policy: "none", hosts: [] },
@@ -101,10 +101,14 @@ export class BrokerWorld implements AsyncDisposable {
     return world;
   }
 
+  get models(): Broker["models"] {
+    return this.#broker.models;
+  }
+
   /** A connection of a program to the broker. */
   connection(): Duplex {
     const [program, broker] = duplexPair();
-    this.#broker.models(broker, this.#outbound);
+    this.#broker.models(broker, this.outbound);
     program.on("error", () => program.destroy());
     // As over the link, where a side that is dropped is dropped on the other side as well.
     program.once("close", () => broker.destroy());

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { PROTOCOLS } from "../../contract/models.ts";
 import { BrokerWorld, CALLS, KEY, type Provide, sse } from "./broker-fixture.ts";
-import { BODY_MAX_BYTES } from "./request-bodies.ts";
+import { BODY_MAX_BYTES, CALLS_MAX } from "./request-bodies.ts";
 
 const json =
   (value: unknown, status = 200, headers: Record<string, string> = {}): Provide =>
@@ -310,4 +310,26 @@ test("a program that does not read holds up the provider, and nothing is lost", 
   }
   assert.equal(length, total);
   outgoing.destroy();
+});
+
+test("calls of one job at the same time are bounded, however they come over connections", async () => {
+  const held: (() => void)[] = [];
+  await using world = await BrokerWorld.open((response) => {
+    held.push(() => response.end("{}"));
+  });
+  const text = JSON.stringify(CALLS.openai.body);
+  const one = `POST ${CALLS.openai.path} HTTP/1.1\r\nhost: x\r\ncontent-length: ${text.length}\r\n\r\n${text}`;
+  const connections = Array.from({ length: 10 }, () => world.connection());
+  for (const connection of connections) connection.resume().write(one.repeat(20));
+  for (
+    let still = 0, before = -1;
+    still < 300;
+    still = held.length === before ? still + 1 : 0, before = held.length
+  )
+    await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(held.length, CALLS_MAX);
+  const refused = await world.call(CALLS.openai.path, { body: CALLS.openai.body });
+  assert.equal(refused.status, 429);
+  for (const connection of connections) connection.destroy();
+  await world.settledCall(CALLS_MAX);
 });
