@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type Docker from "dockerode";
 import type { Network } from "../contract/link.ts";
 import type { Log } from "../core/dependencies.ts";
+import type { Registry } from "../core/network.ts";
 import { readAptRepositories } from "./apt-settings.ts";
 import { type ImageRegistries, readImageRegistries } from "./image-registries.ts";
 import { extraCertificates } from "./machine-certificates.ts";
@@ -14,9 +15,7 @@ const READ_MS = 20_000;
 const RETRY_MS = 60_000;
 const APT_SOURCES = ["/etc/apt/sources.list", "/etc/apt/sources.list.d"];
 
-/** A host that packages come from. `own`: the machine's settings name it, and not just an image. */
-export type MachineRegistry = { host: string; port: number; own: boolean };
-export type MachineNetwork = { network: Omit<Network, "egress">; registries: MachineRegistry[] };
+export type MachineNetwork = { network: Omit<Network, "egress">; registries: Registry[] };
 
 export type MachineNetworkOptions = {
   docker: Docker;
@@ -93,7 +92,7 @@ export function combine(found: {
   pip: PackageSettings | null;
   apt: readonly string[];
   defaults: ImageRegistries | null;
-}): MachineRegistry[] {
+}): Registry[] {
   const { npm, pip, apt, defaults } = found;
   const own = [...(npm?.registries ?? []), ...(pip?.registries ?? []), ...apt];
   const further: string[] = [];
@@ -103,7 +102,7 @@ export function combine(found: {
   const named = pip?.registry ?? null;
   if (named === null || URL.parse(named)?.host === URL.parse(index)?.host)
     further.push(...(defaults?.pip ?? []));
-  const all = new Map<string, MachineRegistry>();
+  const all = new Map<string, Registry>();
   for (const [urls, is_own] of [
     [own, true],
     [further, false],
@@ -124,7 +123,7 @@ export function withoutCredentials(given: string | null): string | null {
   return `${url.origin}${url.pathname}`;
 }
 
-function toRegistry(given: string, own: boolean): MachineRegistry | null {
+function toRegistry(given: string, own: boolean): Registry | null {
   const url = URL.parse(given);
   if (url === null || !/^https?:$/.test(url.protocol)) return null;
   const port = url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);

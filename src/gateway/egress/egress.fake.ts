@@ -4,9 +4,9 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { type Duplex, duplexPair } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { Egress } from "../../contract/job.ts";
+import type { Registry } from "../../core/network.ts";
 import type { Denial, Outbound } from "../../core/outbound.ts";
 import { createEgressProxy, type EgressProxyOptions } from "./proxy.ts";
-import type { Registry } from "./registry.ts";
 
 /** A proxy with one job behind it; `names` is what the resolver knows, `opens` whether a person lets hosts off the list through. */
 export class TestProxy {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { listen, ownRegistry, TestProxy } from "./egress.fake.ts";
+import { isListed, parseHost } from "./target.ts";
 
 const PUBLIC = "93.184.215.14";
 
@@ -241,6 +242,40 @@ test("a person's yes opens a host off the list, but never an address that is not
   const { status, rules } = await proxy.tunnel(`inside.example:${server.port}`);
   assert.deepEqual([status, rules, proxy.asked], [403, ["resolution"], [`inside.example:${server.port}`]]);
   assert.equal(server.connections.length, 0);
+});
+
+test("a host that nobody let through when asked is refused by another rule than one that nobody was asked about", async () => {
+  const proxy = new TestProxy({ egress: { policy: "packages" }, opens: false });
+  const { status, rules, text } = await proxy.tunnel("x.example:443");
+  assert.deepEqual([status, rules, proxy.asked], [403, ["approval"], ["x.example:443"]]);
+  assert.match(text, /nobody let it through when asked/);
+});
+
+test("lists have names, names below a name, and ports; capitals, other scripts and a last dot make no difference", () => {
+  const listed = (host: string, hosts: string[], port = 443) => {
+    const parsed = parseHost(host);
+    assert(parsed !== null);
+    return isListed({ ...parsed, port }, hosts);
+  };
+  assert.ok(listed("Example.ORG.", ["example.org"]) && listed("example.org", ["Example.Org"], 8443));
+  assert.ok(listed("a.example.org", ["*.example.org"]) && listed("a.b.example.org", ["*.example.org"]));
+  assert.ok(
+    listed("example.org", ["example.org:8443"], 8443) && listed("a.example.org", ["*.example.org:80"], 80),
+  );
+  assert.ok(
+    listed("b\u00fccher.example", ["xn--bcher-kva.example"]) && listed("\uff45xample.org", ["example.org"]),
+  );
+  for (const [host, entry] of [
+    ["example.org", "*.example.org"],
+    ["badexample.org", "*.example.org"],
+    ["badexample.org", "example.org"],
+    ["a.example.org", "example.org"],
+    ["example.org.evil.test", "example.org"],
+    ["example.org", "example.org:8443"],
+  ] as const)
+    assert.ok(!listed(host, [entry]), `${host} ${entry}`);
+  // Digits and dots of other scripts are an address all the same.
+  assert.equal(parseHost("\uff11\uff12\uff17\u3002\uff10.0.1")?.kind, "address");
 });
 
 test("a name that does not resolve and a host that does not answer are 502, which no rule refused", async () => {

@@ -2,13 +2,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { networkInterfaces } from "node:os";
 import type { Duplex } from "node:stream";
 import type { Log } from "../../core/dependencies.ts";
+import type { Registry } from "../../core/network.ts";
 import type { Outbound } from "../../core/outbound.ts";
 import type { OutServices } from "../out-services.ts";
 import { forward, readAbsolute, readConnect } from "./forward.ts";
 import { type Lookup, Lookups, systemLookup } from "./lookups.ts";
 import { type Dial, reach, type Surroundings, systemDial } from "./reach.ts";
 import { malformed, overLimit, type Refusal, refusalAnswer, refusalBody, refusalReason } from "./refusal.ts";
-import type { Registry } from "./registry.ts";
 import { parseAuthority, type Target } from "./target.ts";
 import { Traffic, type TrafficLimits } from "./traffic.ts";
 import { join } from "./tunnel.ts";

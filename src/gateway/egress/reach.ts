@@ -1,9 +1,9 @@
 import { isIPv6, type Socket, connect as tcpConnect } from "node:net";
+import type { Registry } from "../../core/network.ts";
 import type { Outbound } from "../../core/outbound.ts";
 import { whyNotPublic } from "./address.ts";
 import type { Lookups } from "./lookups.ts";
 import { offTheList, overLimit, type Refusal, refused, unreachable } from "./refusal.ts";
-import type { Registry } from "./registry.ts";
 import { findRegistry, isListed, type Target } from "./target.ts";
 import type { Traffic } from "./traffic.ts";
 

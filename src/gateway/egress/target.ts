@@ -1,4 +1,4 @@
-import type { Registry } from "./registry.ts";
+import type { Registry } from "../../core/network.ts";
 
 /** Longer than any name; what is longer is not looked at. */
 const HOST_MAX_CHARS = 1024;
