@@ -197,7 +197,9 @@ found["docker"] = [path for path in ["/var/run/docker.sock", "/run/docker.sock",
 `);
   const names = Object.keys(found.environment);
   assert.deepEqual(
-    names.filter((name) => /^(SEALWORK|NODE_|npm_|GEMINI|OPENAI|DOCKER)/.test(name)),
+    names.filter((name) =>
+      /^(SEALWORK|NODE_(?!USE_ENV_PROXY|EXTRA_CA_CERTS)|npm_|GEMINI|OPENAI|DOCKER)/.test(name),
+    ),
     [],
   );
   assert.ok(!found.words.includes(orchestrator.token));
