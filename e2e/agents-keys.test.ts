@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -16,13 +14,15 @@ before(async () => {
 });
 after(() => place[Symbol.asyncDispose]());
 
-/** Reads all that a sandbox can read. Brackets and quotes keep out of the command what it looks for and what it says. */
-const search = (key: string) => `
-pattern='${key.slice(0, -1)}[${key.slice(-1)}]'
-for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do tr '\\0' '\\n' < $file 2>/dev/null; done | grep -aqE "$pattern" && echo FO""UND in a process
-grep -raqE "$pattern" /home /tmp /run /etc /opt/sealwork /var 2>/dev/null && echo FO""UND in a file
-env | grep -qE "$pattern" && echo FO""UND in the environment
-echo searched`;
+/** Something that is in the sandbox for sure, so that a search which finds nothing at all is noticed. */
+const PLANTED = "PlantedBesideTheKey-0123456789";
+/** Looks wherever a sandbox could keep something. Brackets and quotes keep out of the command what it looks for and what it says. */
+const search = (secret: string, found: string) => `
+pattern='${secret.slice(0, -1)}[${secret.slice(-1)}]'
+found='${found.slice(0, 2)}''${found.slice(2)}'
+for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do tr '\\0' '\\n' < $file 2>/dev/null; done | grep -aqE "$pattern" && echo $found in a process
+grep -raqE "$pattern" /home /tmp /run /etc /var /dev/shm 2>/dev/null && echo $found in a file
+env | grep -qE "$pattern" && echo $found in the environment`;
 
 function assertWithout(what: string, content: string | Buffer): void {
   const { key } = place.models;
@@ -34,28 +34,12 @@ function assertWithout(what: string, content: string | Buffer): void {
   );
 }
 
-/** What the engine knows of a container, and its whole file system, while it runs. */
-async function assertContainerWithout(id: string): Promise<void> {
-  assertWithout("the container's configuration", (await run("docker", ["inspect", id])).stdout);
-  const exported = spawn("docker", ["export", id], { stdio: ["ignore", "pipe", "inherit"] });
-  const { key } = place.models;
-  let tail = Buffer.alloc(0);
-  let size = 0;
-  for await (const chunk of exported.stdout) {
-    const bytes = Buffer.concat([tail, chunk]);
-    assert.ok(!bytes.includes(key), "the provider's key is in the container's file system");
-    tail = bytes.subarray(-key.length);
-    size += chunk.length;
-  }
-  if (exported.exitCode === null) await once(exported, "exit");
-  assert.equal(exported.exitCode, 0);
-  assert.ok(size > 1_000_000, "there was a file system to look at");
-}
-
 async function assertJobWithout(job_id: string): Promise<void> {
   const { orchestrator } = place;
-  for (const path of [`/status/${job_id}`, `/jobs/${job_id}/events?follow=false`, `/jobs/${job_id}/logs`])
+  for (const path of [`/status/${job_id}`, `/jobs/${job_id}/events?follow=false`])
     assertWithout(path, await (await orchestrator.fetch(path)).text());
+  const printed = await orchestrator.logs(job_id);
+  if (printed !== "") assertWithout("the job's logs", printed);
   for (const [name, { content }] of await orchestrator.zip(job_id))
     if (content.length > 0) assertWithout(`${name} of the ZIP`, content);
 }
@@ -63,18 +47,26 @@ async function assertJobWithout(job_id: string): Promise<void> {
 for (const agent of ["native", "gemini-cli"] as const)
   test(`the provider's key arrives there and is nowhere in the sandbox of ${agent}, nor in what its job leaves`, async () => {
     const { models, orchestrator } = place;
-    const look = search(models.key);
+    const look = [
+      'echo "$PLANTED" > /tmp/planted',
+      search(PLANTED, "PLANT"),
+      search(models.key, "LEAKED"),
+    ].join("\n");
+    const planted = ["process", "file", "environment"]
+      .map((place) => `PLANT in (a|the) ${place}`)
+      .join("\\s+");
     const looked = {
       answer: { text: "done", hold: "looked" },
-      when: { result: "searched", nowhere: "FOUND" },
+      when: { result: { pattern: planted }, nowhere: "LEAKED" },
     };
     const turns =
       agent === "native"
         ? [plan(), { answer: shell(look) }, looked, ...finish("Nothing was found.").slice(1)]
         : [{ answer: call("run_shell_command", { command: look, description: "Looks" }) }, looked];
-    const { job_id, play } = await place.begin(`keys-${agent}`, { turns }, { agent });
+    const { job_id, play } = await place.begin(`keys-${agent}`, { turns }, { agent, env: { PLANTED } });
     await play.asked(agent === "native" ? 3 : 2);
-    await assertContainerWithout(await container(orchestrator, job_id));
+    const { stdout } = await run("docker", ["inspect", await container(orchestrator, job_id)]);
+    assertWithout("the container's configuration", stdout);
     play.release("looked");
     const { job } = await place.done(job_id);
     assertComplete({ job });

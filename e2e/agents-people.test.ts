@@ -106,7 +106,7 @@ describe("people and the native agent", { concurrency: 3 }, () => {
   test("silence means no when the time is up, and waiting for a person uses no idle time", async () => {
     const { job, events, zip } = await place.run(
       "silence",
-      { turns: [plan(), { answer: shell("echo x > x.txt") }, ...finish("Nobody said yes.")] },
+      { turns: [plan(), { answer: shell("echo x > x.txt") }, { answer: { text: "Nobody said yes." } }] },
       { approval: { policy: "always", timeout_s: 4 }, limits: { idle_timeout_s: 2 } },
     );
     assertComplete({ job });

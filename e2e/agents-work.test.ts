@@ -80,7 +80,7 @@ test("a repository with a fault is sent by --dir, mended by the agent, and the c
   await git("add", ".");
   await git("commit", "-q", "-m", "As it was");
 
-  const tests = "python3 -m unittest -q";
+  const tests = "python3 -B -m unittest -q";
   // No model is named: what the environment variables configure has a default one.
   const play = place.models.play({
     turns: [
