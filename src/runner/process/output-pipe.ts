@@ -68,8 +68,8 @@ export class OutputPipe implements AsyncDisposable {
   /** What the socket has read ahead, then what the pipe holds, until it is empty. */
   #held(): Buffer[] {
     const chunks: Buffer[] = [];
-    const ahead: Buffer | null = this.#socket.read();
-    if (ahead !== null) chunks.push(ahead);
+    // Piece by piece: one call returns no more than one of the reads that it holds.
+    for (let ahead = this.#socket.read(); ahead !== null; ahead = this.#socket.read()) chunks.push(ahead);
     let bytes = 0;
     while (!this.#socket.destroyed && !this.#socket.readableEnded && bytes < HELD_MAX_BYTES) {
       const chunk = Buffer.allocUnsafe(READ_BYTES);

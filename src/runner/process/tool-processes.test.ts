@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { compileReaper } from "./compiled-reaper.fake.ts";
 import { StopCause, ToolProcesses, type ToolRun } from "./tool-processes.ts";
 
@@ -51,6 +52,22 @@ test("output can be opened by its path under /dev", async () => {
     "echo hi > /dev/stderr && echo ho | tee /dev/stdout",
   );
   assert.deepEqual({ stdout, stderr, exit_code }, { stdout: "ho\nho\n", stderr: "hi\n", exit_code: 0 });
+});
+
+test("no output is lost when it is taken more slowly than it is written", async () => {
+  await using tools = processes();
+  for (let round = 0; round < 5; round++) {
+    const taken: Buffer[] = [];
+    await bash(tools, "seq 1 30000", {
+      async onOutput(_stream, chunk) {
+        taken.push(chunk);
+        // As long as a disk may take.
+        await setTimeout(2);
+      },
+    });
+    const written = Array.from({ length: 30_000 }, (_, index) => `${index + 1}\n`).join("");
+    assert.equal(Buffer.concat(taken).toString(), written);
+  }
 });
 
 test("all output that was written before the end comes, however much it is", async () => {

@@ -45,6 +45,7 @@ export class KernelProcess implements AsyncDisposable {
     let sockets: string;
     try {
       await mkdir(dirname(connectionFile(home)), { recursive: true });
+      await mkdir(options.scratch, { recursive: true });
       // Of mode 0700, and with a short name: a socket's path ends at 107 bytes.
       sockets = await mkdtemp(join(options.scratch, ".sw-"));
     } catch (error) {

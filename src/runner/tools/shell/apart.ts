@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TerminalSize } from "../../process/reaper.ts";
 import { STATE_THEN_CODE } from "./shell-driver.ts";
@@ -24,6 +24,7 @@ export async function layOut(
 ): Promise<ApartFiles | string> {
   const { scratch, cwd, env, pty } = options;
   try {
+    await mkdir(scratch, { recursive: true });
     const folder = await mkdtemp(join(scratch, ".sealwork-apart-"));
     const [state, code] = [join(folder, "state"), join(folder, "code")] as const;
     await writeFile(state, options.state, { mode: 0o600 });

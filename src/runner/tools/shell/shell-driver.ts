@@ -12,8 +12,8 @@ export function shellArgv(rc_path: string): [string, ...string[]] {
 
 /**
  * What the shell reads at its start. Its standard input is empty, so that no command reads what is meant for it; its prompt command takes
- * the place: it waits for a line `STEP OUT ERR REPORT` (names in the folder), evaluates the code file with its output going to OUT and ERR,
- * and writes `STEP EXIT_CODE FOLDER` and a NUL to REPORT. Everything is opened by its name when it is needed, and no descriptor is saved
+ * the place: it waits for a line `STEP OUT ERR REPORT` (names in the folder), writes `STEP begun` to REPORT, evaluates the code file with
+ * its output going to OUT and ERR, and writes `STEP EXIT_CODE FOLDER`; both end in a NUL. Everything is opened by its name when it is needed, and no descriptor is saved
  * over a command: whatever a command does to descriptors, the next finds its own. A command that was given up (an interrupt, an error of
  * the shell) comes back to the prompt, where it is reported. At its end the shell leaves its exported variables and its folder behind.
  */
@@ -32,6 +32,7 @@ export function shellDriver(folder: string): string {
     // A command is evaluated once, with its own files or not at all: without them the shell ends.
     `if IFS=" " \\builtin read -r __sealwork_step __sealwork_out __sealwork_err __sealwork_report < "${folder}/${COMMANDS}"`,
     `then IFS= \\builtin read -r -d "" __sealwork_code < "${folder}/${CODE}" || \\builtin :`,
+    `{ \\builtin printf "%s begun\\0" "$__sealwork_step"; } >| "${folder}/$__sealwork_report"`,
     `if \\exec >| "${folder}/$__sealwork_out" 2>| "${folder}/$__sealwork_err"`,
     `then \\builtin eval "$__sealwork_code"`,
     `{ __sealwork_status=$?; } 2> /dev/null`,

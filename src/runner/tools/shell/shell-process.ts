@@ -1,5 +1,5 @@
 import { closeSync, renameSync, rmSync, writeSync } from "node:fs";
-import { lstat, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { closeFifo, type Fifo, FifoSupply } from "../../process/fifo.ts";
 import { OutputPipe } from "../../process/output-pipe.ts";
@@ -17,6 +17,8 @@ export type ShellReport = { exit_code: number; cwd: string };
 /** One command on its way: settled by its report or by the end of the shell, whichever comes first. */
 export type ShellCommand = AsyncDisposable & {
   readonly reported: Promise<ShellReport>;
+  /** Whether the shell has said that it began with it. A shell that was killed before has done nothing of it. */
+  hasBegun(): boolean;
   /** Resolves when all output up to now has been taken. Rejects with what `onOutput` threw. */
   finish(): Promise<void>;
 };
@@ -30,7 +32,7 @@ export class ShellProcess implements AsyncDisposable {
   readonly #report: Fifo;
   readonly #reports: OutputPipe;
   #heard = Buffer.alloc(0);
-  readonly #waiting = new Map<string, (report: ShellReport) => void>();
+  readonly #waiting = new Map<string, { begun: boolean; resolve(report: ShellReport): void }>();
   #has_ended = false;
   /** Pipes that a process which was left behind may still hold. */
   readonly #pipes = new Set<OutputPipe>();
@@ -59,6 +61,8 @@ export class ShellProcess implements AsyncDisposable {
     let fifos: FifoSupply;
     let pair: [Fifo, Fifo];
     try {
+      // Also when somebody cleared what it lies in.
+      await mkdir(scratch, { recursive: true });
       // Its name begins with a dot: what clears a folder with `*` leaves it.
       folder = await mkdtemp(join(scratch, ".sealwork-shell-"));
       fifos = new FifoSupply({ folder, named: true });
@@ -112,13 +116,15 @@ export class ShellProcess implements AsyncDisposable {
       pipe.closed.then(() => this.#pipes.delete(pipe));
     }
     const { promise: reported, resolve } = Promise.withResolvers<ShellReport>();
-    this.#waiting.set(step, resolve);
+    const waiting = { begun: false, resolve };
+    this.#waiting.set(step, waiting);
     writeSync(
       this.#commands.write,
       `${step} ${basename(out.path)} ${basename(err.path)} ${basename(this.#report.path)}\n`,
     );
     return {
       reported,
+      hasBegun: () => waiting.begun,
       finish: async () => {
         for (const pipe of pipes) await pipe.finish();
       },
@@ -159,8 +165,11 @@ export class ShellProcess implements AsyncDisposable {
     const lines = heard.toString("utf8").split("\0");
     this.#heard = Buffer.from(lines.pop() ?? "").subarray(-REPORT_MAX_BYTES);
     for (const line of lines) {
-      const [, step = "", code = "", cwd = ""] = /^(\S+) (\d+) (\/.*)\n$/s.exec(line) ?? [];
-      this.#waiting.get(step)?.({ exit_code: Number(code), cwd });
+      const [, step = "", code, cwd = ""] = /^(\S+) (?:begun|(\d+) (\/.*)\n)$/s.exec(line) ?? [];
+      const waiting = this.#waiting.get(step);
+      if (waiting === undefined) continue;
+      waiting.begun = true;
+      if (code !== undefined) waiting.resolve({ exit_code: Number(code), cwd });
     }
   }
 }

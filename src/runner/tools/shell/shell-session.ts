@@ -60,7 +60,11 @@ export class ShellSession implements AsyncDisposable {
 
   /** Runs one command, after those that were asked for before. Rejects only with what `onOutput` threw. */
   run(command: ShellRun): Promise<ShellEnd> {
-    const run = this.#last.then(() => this.#run(command));
+    const run = this.#last.then(async () => {
+      const end = await this.#run(command);
+      // A shell that was on its way out when it got the command, as after `kill -9 -1`, is no reason to leave it undone.
+      return end === "not_begun" ? this.#once(command) : end;
+    });
     this.#last = run.catch(() => undefined);
     return run;
   }
@@ -83,7 +87,14 @@ export class ShellSession implements AsyncDisposable {
     await this.#drop();
   }
 
-  async #run(command: ShellRun): Promise<ShellEnd> {
+  async #once(command: ShellRun): Promise<ShellEnd> {
+    const end = await this.#run(command);
+    if (end !== "not_begun") return end;
+    const message = "The shell ended before it began with the command.";
+    return { ...notStarted(message), duration_ms: 0, note: null };
+  }
+
+  async #run(command: ShellRun): Promise<ShellEnd | "not_begun"> {
     const begun = performance.now();
     const ended = (result: Omit<ToolResult, "duration_ms">, note: string | null): ShellEnd => {
       return { ...result, duration_ms: performance.now() - begun, note };
@@ -121,7 +132,9 @@ export class ShellSession implements AsyncDisposable {
       return ended(await processes.forMemory(result, kills_before), null);
     }
     const end = outcome === null ? null : await shell.ended;
+    const has_begun = running.hasBegun();
     const note = await this.#replace(end?.kind === "exit");
+    if (end !== null && !has_begun) return "not_begun";
     if (first === null || end === null) return ended(timedOut(command.timeout_ms), note);
     return ended(await processes.forMemory(resultOf(end, told(command.signal)), kills_before), note);
   }

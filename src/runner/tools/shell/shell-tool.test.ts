@@ -158,33 +158,40 @@ test("exec replaces the shell: its end is the step's, and the next command runs"
   assert.equal((await run(tools, "echo on")).output, "on\n");
 });
 
-for (const [what, command] of Object.entries({
+const TOO_LONG = {
   "a sleep": "echo begun; sleep 100; echo never",
   "a loop of the shell": "echo begun; while :; do :; done",
   "a loop of programs": "echo begun; while true; do sleep 0.01; done",
   "a program that ignores the interrupt":
     "echo begun; bash -c 'trap \"\" INT; while :; do sleep 1; done'; echo never",
   "a subshell": "echo begun; (sleep 100; echo never)",
-})) {
-  test(`${what} that takes too long is interrupted, and the session is kept`, async () => {
+};
+
+// At the same time, because each waits for its limit.
+test("what takes too long is ended, with the session kept where it can be", {
+  concurrency: true,
+}, async (t) => {
+  const kept = Object.entries(TOO_LONG).map(([what, command]) =>
+    t.test(`${what} is interrupted, and the session is kept`, async () => {
+      await using tools = await open();
+      await run(tools, KEEP);
+      const { cause, output, for_model } = await run(tools, command, { timeout_s: 1 });
+      assert.equal(cause, "timed_out");
+      // What follows a program that had to be killed may still begin, as a shell goes on after any program.
+      assert.match(output, /^begun\n(never\n)?\n?$/);
+      assert.match(for_model, /^timed out: It took longer than 1 s and was interrupted/);
+      await assertKept(tools);
+    }),
+  );
+  const replaced = t.test("a shell that cannot be interrupted is replaced, and that is said", async () => {
     await using tools = await open();
     await run(tools, KEEP);
-    const { cause, output, for_model } = await run(tools, command, { timeout_s: 1 });
+    const { cause, for_model } = await run(tools, "trap '' INT; while :; do :; done", { timeout_s: 1 });
     assert.equal(cause, "timed_out");
-    // What follows a program that had to be killed may still begin, as a shell goes on after any program.
-    assert.match(output, /^begun\n(never\n)?\n?$/);
-    assert.match(for_model, /^timed out: It took longer than 1 s and was interrupted/);
-    await assertKept(tools);
+    assert.match(for_model, /The shell has ended.*background jobs are lost/);
+    assert.equal((await run(tools, "pwd")).output, `${tools.workspace}/kept\n`);
   });
-}
-
-test("a shell that cannot be interrupted is replaced, and that is said", { timeout: 30_000 }, async () => {
-  await using tools = await open();
-  await run(tools, KEEP);
-  const { cause, for_model } = await run(tools, "trap '' INT; while :; do :; done", { timeout_s: 1 });
-  assert.equal(cause, "timed_out");
-  assert.match(for_model, /The shell has ended.*background jobs are lost/);
-  assert.equal((await run(tools, "pwd")).output, `${tools.workspace}/kept\n`);
+  await Promise.all([...kept, replaced]);
 });
 
 test("100 MB of output are read to their end, held to bounds, and kept on disk in part", async () => {
