@@ -162,6 +162,11 @@ test("a state that is damaged or missing means to start over, and the first is t
     assert.equal(end.outcome, "complete");
     assert.match(JSON.stringify(model.requests[0]?.prompt), /the record of what you did is damaged/);
   }
+  const home = await killedAt(started(3));
+  await appendFile(join(home, ".sealwork/agent/state.ndjson"), "not json\n");
+  const { agent } = await resumed(home, SCRIPT);
+  const first = agent.events.find(({ type }) => type === "step.started");
+  assert.ok(first?.type === "step.started" && first.data.step === 4, "no number is used twice");
   const { end, model } = await resumed(await mkdtemp(join(reaper.folder, "new-")), SCRIPT);
   assert.equal(end.outcome, "complete");
   assert.doesNotMatch(JSON.stringify(model.requests[0]?.prompt), /damaged/);

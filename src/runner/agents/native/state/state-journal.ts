@@ -38,11 +38,13 @@ export class StateJournal implements AsyncDisposable {
     resume: boolean,
   ): Promise<{ journal: StateJournal; found: "nothing" | "state" | "damaged" }> {
     await mkdir(folder, { recursive: true });
-    const read = resume ? await readState(join(folder, FILE)) : null;
-    const state = typeof read === "object" && read !== null ? read : structuredClone(NEW_STATE);
+    const text = resume ? await readJournal(join(folder, FILE)) : null;
+    const read = text === null ? null : stateOf(text);
+    // A number that a step had stays its own.
+    const state = read ?? { ...structuredClone(NEW_STATE), steps: stepsIn(text ?? "") };
     const journal = new StateJournal(folder, state);
     await journal.#rewrite();
-    return { journal, found: read === null ? "nothing" : read === "damaged" ? "damaged" : "state" };
+    return { journal, found: text === null ? "nothing" : read === null ? "damaged" : "state" };
   }
 
   get state(): Readonly<AgentState> {
@@ -101,22 +103,23 @@ export class StateJournal implements AsyncDisposable {
   }
 }
 
-/** Null when there is none. */
-async function readState(path: string): Promise<AgentState | "damaged" | null> {
+/** Null when there is none; what cannot be read is no text. */
+async function readJournal(path: string): Promise<string | null> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  let text: string;
   try {
     await using file = await open(path, flags);
     const { size } = await file.stat();
-    if (size > READ_MAX_BYTES) return "damaged";
-    text = await file.readFile("utf8");
+    return size > READ_MAX_BYTES ? "" : await file.readFile("utf8");
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "ENOENT" ? null : "damaged";
+    return error instanceof Error && "code" in error && error.code === "ENOENT" ? null : "";
   }
+}
+
+/** Null for what is no state. */
+function stateOf(journal: string): AgentState | null {
   // What follows the last line break was cut.
-  const lines = text.split("\n").slice(0, -1);
+  const [first = "", ...changes] = journal.split("\n").slice(0, -1);
   try {
-    const [first = "", ...changes] = lines;
     let state: Record<string, unknown> & { messages: unknown[] } = AgentState.parse(JSON.parse(first));
     for (const line of changes) {
       const { set, add } = Line.parse(JSON.parse(line));
@@ -126,6 +129,12 @@ async function readState(path: string): Promise<AgentState | "damaged" | null> {
     return AgentState.parse(state);
   } catch {
     // Whatever it is, it is no state; the caller says so.
-    return "damaged";
+    return null;
   }
+}
+
+/** The highest number of a step that a damaged journal still tells. */
+function stepsIn(journal: string): number {
+  const numbers = Array.from(journal.matchAll(/"steps":(\d{1,7})\b/g), ([, digits]) => Number(digits));
+  return numbers.reduce((most, one) => Math.max(most, one), 0);
 }
