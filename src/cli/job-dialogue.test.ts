@@ -143,6 +143,9 @@ test("words for an agent that takes none are told to be unsent, and the job goes
   await run.process_io.saw("working");
   run.process_io.type("hello\r");
   await run.process_io.saw("The message was not sent: The script agent takes no");
+  // What was typed is still there.
+  run.process_io.type("!");
+  await run.process_io.saw("to the agent › hello!");
   run.server.end(jobOf(run).job_id, {}, await zipOf({ a: "1" }));
   await run.ended;
   assert.equal(run.process_io.code(), 0);

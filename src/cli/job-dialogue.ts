@@ -145,6 +145,7 @@ export class JobDialogue implements Disposable {
     try {
       await client.message(job_id, text, signal);
     } catch (error) {
+      if (this.#current === null) this.#keyboard?.restore(text);
       await this.#tell("The message was not sent", error);
     }
   }

@@ -57,6 +57,11 @@ export class Keyboard implements Disposable {
     this.#reader.write(null, { ctrl: true, name: "u" });
   }
 
+  /** Puts a line back, as if it had not been sent; nothing when another one was begun meanwhile. */
+  restore(text: string): void {
+    if (this.#open && this.#reader.line === "") this.#reader.write(text);
+  }
+
   readonly #pressed = () => {
     if (this.#open) this.#handlers.changed();
   };
