@@ -1,4 +1,9 @@
 import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Event } from "../src/contract/event.ts";
 import type { JobRequestInput } from "../src/contract/job.ts";
@@ -144,4 +149,76 @@ test("a host that is opened for a job at work lets its next connection through, 
     denied.map(({ host, rule }) => [host, rule]),
     [[hostname, "policy"]],
   );
+});
+
+test("a person is asked about a host off the list: a no refuses it, a yes lets the waiting connection through", async () => {
+  const registry = (await run({ prompt: script("npm config get registry") })).printed.trim();
+  const { hostname } = new URL(registry);
+  const job_id = await orchestrator.schedule({
+    prompt: script(
+      "curl -sS http://off.example/ || true",
+      `curl -sS -o /dev/null -w '%{http_connect} %{http_code}\\n' ${registry}is-odd`,
+    ),
+    egress: { policy: "allow" },
+    approval: { policy: "risky" },
+  });
+  for (const [n, decision, host] of [
+    [1, "deny", "off.example:80"],
+    [2, "allow", `${hostname}:443`],
+  ] as const) {
+    const asked = await orchestrator.until(
+      job_id,
+      (event) => event.type === "approval.asked" && event.data.n === n,
+    );
+    assert.ok(asked.type === "approval.asked" && asked.data.title.includes(host), JSON.stringify(asked));
+    const answer = await orchestrator.fetch(`/jobs/${job_id}/approvals/${n}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ decision }),
+    });
+    assert.equal(answer.status, 200, await answer.text());
+  }
+  assert.equal((await orchestrator.ended(job_id)).status, "complete", await orchestrator.logs(job_id));
+  assert.match(
+    await orchestrator.logs(job_id),
+    /"egress_denied".*nobody let it through when asked.*\n200 200\n$/s,
+  );
+  const denied = (await orchestrator.allEvents(job_id)).filter(({ type }) => type === "egress.denied");
+  assert.deepEqual(
+    denied.map(({ data }) => data),
+    [{ ...denied[0]?.data, host: "off.example", port: 80, rule: "approval", policy: "allow", count: 1 }],
+  );
+});
+
+test("a registry that the machine's own settings name is reached wherever it lies, on its own port; large bodies arrive whole", async () => {
+  const content = randomBytes(48 * 1024 * 1024);
+  const sum = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+  const registry = createServer(async (request, response) => {
+    if (request.method === "GET") response.end(content);
+    else response.end(sum(Buffer.concat(await Array.fromAsync<Buffer>(request))));
+  });
+  await new Promise<void>((listening) => registry.listen(0, "127.0.0.1", listening));
+  const address = registry.address();
+  assert(typeof address === "object" && address !== null);
+  const folder = await mkdtemp(join(tmpdir(), "sealwork-npmrc-"));
+  const npmrc = join(folder, "npmrc");
+  await writeFile(npmrc, `@own:registry=http://localhost:${address.port}/\n`);
+  try {
+    await using own = await TestOrchestrator.start({ environment: { NPM_CONFIG_USERCONFIG: npmrc } });
+    // Inside, localhost is the sandbox; only who asks the proxy for it means the machine.
+    const curl = "curl -sS --noproxy '' -x $HTTP_PROXY";
+    const job_id = await own.schedule({
+      prompt: script(
+        `${curl} http://localhost:${address.port}/big -o big && sha256sum < big | cut -c1-64`,
+        `${curl} -p http://localhost:${address.port}/ -T big && echo`,
+        `${curl} -o /dev/null -w '%{http_code}\\n' http://localhost:${new URL(own.url).port}/healthz`,
+      ),
+    });
+    assert.equal((await own.ended(job_id)).status, "complete", await own.logs(job_id));
+    assert.equal(await own.logs(job_id), `${sum(content)}\n${sum(content)}\n403\n`);
+  } finally {
+    registry.closeAllConnections();
+    registry.close();
+    await rm(folder, { recursive: true });
+  }
 });
