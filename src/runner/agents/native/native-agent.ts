@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { LanguageModel } from "ai";
 import { AppError } from "../../../contract/errors.ts";
 import { Steps } from "../../steps.ts";
-import type { AgentTool } from "../../tools/tool.ts";
+import type { OpenTools } from "../../tools/open-tools.ts";
 import type { AgentEnd, AgentPlace, Conversation, OpenAgent } from "../agent.ts";
 import type { AgentContext } from "./agent-context.ts";
 import { failed } from "./agent-end.ts";
@@ -21,9 +21,6 @@ import { StateJournal } from "./state/state-journal.ts";
 import { systemPrompt } from "./system-prompt.ts";
 import { DAMAGED, takeOver } from "./take-over.ts";
 import { workspaceListing } from "./workspace-listing.ts";
-
-/** The tools of a conversation; disposal ends what they started. */
-export type OpenTools = AsyncDisposable & { readonly tools: readonly AgentTool[] };
 
 export type NativeAgentOptions = {
   place: AgentPlace;
