@@ -27,7 +27,7 @@ export async function doctor(settings: Settings, signal: AbortSignal): Promise<C
   return [
     { name: "node", state: "ok", message: process.version, hint: null },
     configuration(settings),
-    models(settings),
+    await models(settings),
     await stateFolder(settings),
     await server(settings),
     await git(),
@@ -58,11 +58,16 @@ function validOrDefault(settings: Settings): Config {
 }
 
 /** Which models a job could work with in this environment; scripts need none, so none is no failure. */
-function models(settings: Settings): Check {
+async function models(settings: Settings): Promise<Check> {
   const name = "models";
   const config = validOrDefault(settings);
   try {
     const { providers } = readProviders(config, settings.environment);
+    const served = (await readHolder(settings.data))?.providers ?? [];
+    if (providers.length === 0 && served.length > 0) {
+      const message = `none in this environment; the running server has ${served.join(", ")}`;
+      return { name, state: "ok", message, hint: null };
+    }
     if (providers.length === 0) return { name, state: "warning", message: NO_MODEL, hint: NO_MODEL_HINT };
     const known = providers.map((one) => `${one.name}${one.has_key ? "" : " (without a key)"}`).join(", ");
     const chosen = chooseModel(null, null, { config, providers });
