@@ -13,8 +13,8 @@ import { type Kept, KeptSession } from "./kept-session.ts";
 import { Permissions } from "./permissions.ts";
 import { SessionStory } from "./session-story.ts";
 
-/** A large CLI on a busy machine takes some seconds to start; one that takes longer waits for something that a sandbox does not have. */
-const TIMES: SessionTimes = { initialize_ms: 60_000, session_ms: 60_000, cancel_ms: 2_000 };
+/** A large CLI on a busy machine takes many seconds to start; one that takes longer waits for something that a sandbox does not have. */
+const TIMES: SessionTimes = { initialize_ms: 120_000, session_ms: 60_000, cancel_ms: 2_000 };
 
 /** The protocol's words for a turn that ended before its work did. */
 const FAILURES = new Map([

@@ -24,8 +24,6 @@ export class CallStep {
 
   /** Says what is new in the call's output: agents tell all of it each time. */
   async show(call: KnownCall): Promise<void> {
-    // What a call shows before it runs says what it is about.
-    if (call.status === "pending") return;
     const text = outputOf(call);
     const goes_on = text.startsWith(this.#shown);
     const news = goes_on ? text.slice(this.#shown.length) : text;
@@ -33,7 +31,7 @@ export class CallStep {
     // What a command printed, and not that it failed, is what its output shows.
     const stream = call.status === "failed" && call.kind !== "execute" ? "stderr" : "stdout";
     if (news !== "") await this.#step.context.output(stream, Buffer.from(news));
-    const images = imagesOf(call.content);
+    const images = imagesOf(call);
     for (const { mime, base64 } of images.slice(this.#images))
       await this.#step.context.display({ mime, content: Buffer.from(base64, "base64"), text: null });
     this.#images = Math.max(this.#images, images.length);

@@ -74,7 +74,7 @@ async function questionOf(
   { toolCall }: RequestPermissionRequest,
   place: { workspace: string },
 ): Promise<{ title: string; detail: string }> {
-  const call = withUpdate(newCall(toolCall.toolCallId), toolCall);
+  const call = withUpdate(newCall(toolCall.toolCallId), toolCall, true);
   const { title, code } = subjectOf(call);
   const changes: string[] = [];
   for (const { path, before, after } of diffsOf(call.content))

@@ -89,7 +89,8 @@ const scenes: Record<string, Scene> = {
       update(change("c3", { status: "failed", content: shows("refused") }));
       update(change("c3", { status: "completed" }));
       // As Codex and Claude Code tell what a command printed.
-      update(call("c4", { title: "ls", kind: "execute", status: "in_progress" }));
+      const about = shows("[in the workspace] Lists it");
+      update(call("c4", { title: "ls", kind: "execute", status: "in_progress", content: about }));
       update(change("c4", { status: "completed", rawOutput: { aggregated_output: "raw\n", exit_code: 0 } }));
       update(call("c5", { title: "cat", kind: "execute", status: "pending", content: shows("Shows it") }));
       update(change("c5", { status: "completed", content: shows("```sh\nfenced\n```") }));

@@ -70,8 +70,7 @@ export class SessionStory {
       this.#over.delete(call.toolCallId);
       const entry = this.#entry(call.toolCallId);
       if (entry === null || entry.step !== null) return;
-      // What a question shows is what would happen, no result of it.
-      entry.step = await this.#begin({ ...withUpdate(entry.known, call), content: [] });
+      entry.step = await this.#begin(withUpdate(entry.known, call, true));
     });
   }
 
@@ -145,7 +144,7 @@ export class SessionStory {
     if (update.sessionUpdate === "tool_call") this.#over.delete(update.toolCallId);
     const entry = this.#entry(update.toolCallId);
     if (entry === null) return;
-    entry.known = withUpdate(entry.known, update);
+    entry.known = withUpdate(entry.known, update, update.sessionUpdate === "tool_call");
     if (!isDescribed(entry.known)) return;
     entry.step ??= await this.#begin(entry.known);
     await entry.step.show(entry.known);

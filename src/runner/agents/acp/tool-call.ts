@@ -10,6 +10,8 @@ export type KnownCall = {
   kind: ToolKind;
   status: NonNullable<ToolCallUpdate["status"]>;
   content: ToolCallContent[];
+  /** Whether the content came before any result: it says what the call is about. */
+  announces: boolean;
   paths: string[];
   input: unknown;
   result: unknown;
@@ -60,19 +62,27 @@ export function newCall(id: string): KnownCall {
     kind: "other",
     status: "pending",
     content: [],
+    announces: true,
     paths: [],
     input: undefined,
     result: undefined,
   };
 }
 
-/** What is known after an update; what the update leaves out or calls null stays. */
-export function withUpdate(call: KnownCall, update: ToolCallUpdate | ToolCall): KnownCall {
+/** What is known after an update; what the update leaves out or calls null stays. `announced`: it is the first that is told of the call. */
+export function withUpdate(
+  call: KnownCall,
+  update: ToolCallUpdate | ToolCall,
+  announced: boolean,
+): KnownCall {
+  const status = update.status ?? call.status;
+  const told_early = status === "pending" || (announced && status === "in_progress");
   return {
     id: call.id,
     title: update.title ?? call.title,
     kind: update.kind ?? call.kind,
-    status: update.status ?? call.status,
+    status,
+    announces: update.content === undefined || update.content === null ? call.announces : told_early,
     content: update.content ?? call.content,
     paths: update.locations?.map(({ path }) => path) ?? call.paths,
     input: update.rawInput ?? call.input,
@@ -120,15 +130,16 @@ export function textOf(content: readonly ToolCallContent[]): string {
  * What a call has given out so far. Some agents put a command's output between fences, for chat windows; some tell it only in the raw result,
  * in fields of their own.
  */
-export function outputOf({ kind, content, result }: KnownCall): string {
-  const text = textOf(content);
+export function outputOf({ kind, content, announces, result }: KnownCall): string {
+  const text = announces ? "" : textOf(content);
   if (kind !== "execute") return text;
   if (text !== "") return FENCED.exec(text)?.[1] ?? text;
   const found = RawOutput.safeParse(result);
   return found.success ? (found.data.aggregated_output ?? found.data.output ?? found.data.stdout ?? "") : "";
 }
 
-export function imagesOf(content: readonly ToolCallContent[]): { mime: string; base64: string }[] {
+export function imagesOf({ content, announces }: KnownCall): { mime: string; base64: string }[] {
+  if (announces) return [];
   return content.flatMap((part) =>
     part.type === "content" && part.content.type === "image"
       ? [{ mime: part.content.mimeType, base64: part.content.data }]
