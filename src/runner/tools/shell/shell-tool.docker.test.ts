@@ -4,7 +4,7 @@ import { inside } from "../inside-fixture.ts";
 
 const shell = (command: string, more: object = {}): [string, object] => ["shell", { command, ...more }];
 
-test("what ends every process it may, fills every place or clears every folder costs its own step at most", {
+test("what ends every process it may, or clears every folder, costs its own step at most", {
   timeout: 300_000,
 }, async () => {
   const hostile = {
@@ -12,9 +12,6 @@ test("what ends every process it may, fills every place or clears every folder c
     "every process told to end": shell("kill -TERM -1; sleep 0.1", { timeout_s: 10 }),
     "a fork bomb": shell("f() { f | f & }; f 2>/dev/null; sleep 30", { timeout_s: 3 }),
     "temporary files cleared": shell("rm -rf /tmp/* /tmp/.[!.]*; true", { timeout_s: 3 }),
-    "temporary files full": shell("head -c 2G /dev/zero > /tmp/full 2>/dev/null; rm -f /tmp/full", {
-      timeout_s: 30,
-    }),
     "no descriptor left": shell("ulimit -n 4; ls | cat; true", { timeout_s: 10 }),
     "no file may grow": shell("ulimit -f 0; echo x > file; true", { timeout_s: 10 }),
     "stopped by itself": shell("kill -STOP $$; echo never", { timeout_s: 2 }),
