@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Check } from "../contract/api.ts";
+import { VERSION } from "../contract/version.ts";
+import { lockState } from "../stores/state-lock.ts";
 import { doctor } from "./doctor.ts";
 import { readSettings } from "./settings.ts";
 
@@ -31,6 +33,23 @@ test("without a provider doctor warns and says how to configure one", async () =
   assert.equal(check.state, "warning");
   assert.match(check.message, /No model is configured/);
   assert.match(check.hint ?? "", /GEMINI_API_KEY.*docs\/models\.md/);
+});
+
+test("where only the running server has a provider, doctor says so instead of warning", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "sealwork-doctor-"));
+  await using _lock = await lockState(folder.path, {
+    url: "",
+    pid: process.pid,
+    version: VERSION,
+    started_at: new Date().toISOString(),
+    background: true,
+    providers: ["GEMINI_API_KEY"],
+  });
+  const check = await models({ SEALWORK_DATA: folder.path });
+  assert.deepEqual(
+    [check.state, check.message],
+    ["ok", "none in this environment; the running server has GEMINI_API_KEY"],
+  );
 });
 
 test("doctor names the providers and the model that jobs take, and never a key", async () => {
