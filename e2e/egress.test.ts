@@ -43,9 +43,11 @@ test("npm installs a package under the default policy, over TLS, with nothing to
       `node -e 'fetch(process.argv[1]).then(async (a) => console.log(a.status, (await a.json()).name))' "$(npm config get registry)is-odd"`,
       `python3 -c 'import json, sys, urllib.request; print(json.load(urllib.request.urlopen(sys.argv[1]))["name"])' "$(npm config get registry)is-number"`,
       'curl -fsSo /tmp/curl "$(npm config get registry)is-odd" && wget -qO /tmp/wget "$(npm config get registry)is-odd" && cmp /tmp/curl /tmp/wget && echo same',
+      // A registry has no repositories; that it says so shows that git reached it.
+      'git ls-remote "$(npm config get registry)x.git" 2>&1 | grep -o "not found"',
     ),
   });
-  assert.match(printed, /added 2 packages.*\ntrue\n200 is-odd\nis-number\nsame\n$/s);
+  assert.match(printed, /added 2 packages.*\ntrue\n200 is-odd\nis-number\nsame\nnot found\n$/s);
   assert.deepEqual(denied, []);
 });
 

@@ -38,6 +38,10 @@ test("the proxy is named in both spellings, registries where the machine names t
   const registries = { npm_registry: "https://npm.test/", pip_index_url: "https://pip.test/simple" };
   const named = await networkEnvironment({ ...NETWORK, ...registries }, place);
   assert.deepEqual([named.NPM_CONFIG_REGISTRY, named.PIP_INDEX_URL], Object.values(registries));
+  assert.deepEqual(
+    [named.YARN_REGISTRY, named.YARN_NPM_REGISTRY_SERVER],
+    ["https://npm.test/", "https://npm.test"],
+  );
   assert.deepEqual(await readdir(place.home), []);
 });
 

@@ -28,12 +28,13 @@ export async function networkEnvironment(
     ...bothSpellings({ HTTP_PROXY: PROXY, HTTPS_PROXY: PROXY, NO_PROXY }),
     // Node's own fetch and http look at the others only when told to.
     NODE_USE_ENV_PROXY: "1",
-    // Yarn 2 and later know no other names.
+    // Yarn 2 and later know no other names for these; Yarn 1 has a registry of its own unless told otherwise.
     YARN_HTTP_PROXY: PROXY,
     YARN_HTTPS_PROXY: PROXY,
   };
   if (network.npm_registry !== null) {
     env.NPM_CONFIG_REGISTRY = network.npm_registry;
+    env.YARN_REGISTRY = network.npm_registry;
     env.YARN_NPM_REGISTRY_SERVER = network.npm_registry.replace(/\/$/, "");
   }
   if (network.pip_index_url !== null) env.PIP_INDEX_URL = network.pip_index_url;
