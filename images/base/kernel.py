@@ -15,9 +15,11 @@ import json
 import os
 import sys
 
-LINE_MAX_BYTES = 1024 * 1024
-DATA_MAX_CHARS = 22 * 1024 * 1024
+READ_MAX_BYTES = 1024 * 1024
+# What a cell shows at a time: a picture of some megabytes, as base64. The runner reads no longer line.
+LINE_MAX_BYTES = 24 * 1024 * 1024
 STREAM_MAX_CHARS = 256 * 1024
+TRACEBACK_MAX_CHARS = 64 * 1024
 START_TIMEOUT_S = 60
 ALIVE_CHECK_MS = 500
 # After the kernel's answer its last outputs may still be under way.
@@ -34,7 +36,11 @@ os.dup2(nothing, 2)
 
 
 def say(event, **fields):
-    channel.write(json.dumps({"event": event, **fields}) + "\n")
+    line = json.dumps({"event": event, **fields}, ensure_ascii=False)
+    if len(line) * 4 > LINE_MAX_BYTES and len(line.encode("utf-8", "replace")) > LINE_MAX_BYTES:
+        fields["data"] = {"text/plain": "(a value that is too large to be shown)"}
+        line = json.dumps({"event": event, **fields})
+    channel.write(line + "\n")
     channel.flush()
 
 
@@ -88,7 +94,7 @@ class Kernel:
 
     def take_orders(self):
         """Reads the lines that have come; false at the end of input."""
-        read = os.read(sys.stdin.fileno(), LINE_MAX_BYTES)
+        read = os.read(sys.stdin.fileno(), READ_MAX_BYTES)
         if not read:
             return False
         *lines, self.rest = (self.rest + read).split(b"\n")
@@ -118,9 +124,10 @@ class Kernel:
             for start in range(0, len(text), STREAM_MAX_CHARS):
                 say("stream", id=self.cell, name=content["name"], text=text[start : start + STREAM_MAX_CHARS])
         elif kind in ("display_data", "execute_result", "update_display_data"):
-            say("display", id=self.cell, data=bounded(content["data"]), result=kind == "execute_result")
+            say("display", id=self.cell, data=known(content["data"]), result=kind == "execute_result")
         elif kind == "error" and own:
-            say("error", id=self.cell, name=content["ename"], value=content["evalue"][:2000], text="\n".join(content["traceback"]))
+            text = "\n".join(content["traceback"])[-TRACEBACK_MAX_CHARS:]
+            say("error", id=self.cell, name=content["ename"], value=content["evalue"][:2000], text=text)
         elif kind == "status" and own and content["execution_state"] == "idle":
             self.idle = True
 
@@ -134,16 +141,10 @@ class Kernel:
             self.cell = None
 
 
-def bounded(data):
-    kept = {}
-    for mime in MIMES:
-        value = data.get(mime)
-        if value is None:
-            continue
-        text = value if isinstance(value, str) else json.dumps(value)
-        if len(text) <= DATA_MAX_CHARS:
-            kept[mime] = text
-    return kept
+def known(data):
+    """The forms of a value that can be shown, each as text."""
+    found = {mime: data[mime] for mime in MIMES if data.get(mime) is not None}
+    return {mime: value if isinstance(value, str) else json.dumps(value) for mime, value in found.items()}
 
 
 def main():

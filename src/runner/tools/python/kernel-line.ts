@@ -32,8 +32,8 @@ export type KernelLine = z.infer<typeof KernelLine>;
 /** What a cell put out, as the kernel said it. */
 export type CellOutput = Extract<KernelLine, { event: "stream" | "display" | "error" }>;
 
-/** A line with a picture in it is long; one that is longer is no line of the kernel's. */
-const LINE_MAX_BYTES = 160 * 1024 * 1024;
+/** A line with a picture in it is long (images/base/kernel.py has the same bound); one that is longer is no line of the kernel's. */
+const LINE_MAX_BYTES = 24 * 1024 * 1024;
 const NEWLINE = 10;
 
 /** Takes output apart into lines. What is no line of the kernel's is passed over. */

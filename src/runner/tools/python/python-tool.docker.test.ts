@@ -136,6 +136,22 @@ test("100 MB of output neither hang a cell nor the next one", { timeout: 300_000
   assert.match(results[1]?.for_model ?? "", /\non\n$/);
 });
 
+test("a value that is too large to be shown is told so, and the next cell runs", {
+  timeout: 300_000,
+}, async () => {
+  const { results } = await inside([
+    python("from IPython.display import HTML\nHTML('é' * 20_000_000)"),
+    python("'y' * 1_000_000"),
+    python("raise ValueError('z' * 5_000_000)"),
+    python("print('on')"),
+  ]);
+  assert.match(results[0]?.for_model ?? "", /too large to be shown/);
+  assert.ok((results[1]?.for_model.length ?? 0) < 70_000);
+  assert.equal(results[1]?.displayed[0]?.blob?.length, 64);
+  assert.ok((results[2]?.for_model.length ?? 0) < 70_000);
+  assert.equal(results[3]?.output, "on\n");
+});
+
 test("an image without Python, and one without the kernel, say what is missing", {
   timeout: 300_000,
 }, async () => {
