@@ -28,7 +28,7 @@ export function eventRows(event: Event, look: Look): string[] {
     case "model.called":
       return event.data.outcome === "ok" ? [] : [yellow(`! ${modelTrouble(event.data)}`)];
     case "egress.denied":
-      return denied(event.data, event.job_id, look);
+      return denied(event.data, look);
     case "egress.opened": {
       const by = event.data.by === "approval" ? "it was allowed" : "it was asked for";
       return [`${green("+")} ${bold(plainLine(event.data.host))} is open for this job: ${by}`];
@@ -108,15 +108,11 @@ function modelTrouble({ provider, model, outcome, http_status, attempts }: Data<
   return `${plainLine(`${provider}/${model}`)} ${what}${status}${attempts > 1 ? ` after ${attempts} attempts` : ""}`;
 }
 
-function denied(data: Data<"egress.denied">, job_id: string, look: Look): string[] {
-  const { yellow, dim } = look.colours;
-  const host = plainLine(data.host);
+function denied(data: Data<"egress.denied">, look: Look): string[] {
   const times = data.count > 1 ? ` (${data.count} times)` : "";
-  const text = `${host}:${data.port} was not reached${times}: ${plainLine(data.message)}`;
-  const rows = indented(`${yellow("!")} `, text, look.columns);
-  // Only a host that the policy leaves out can be opened; what is refused for its address stays closed.
-  if (data.rule === "policy") rows.push(`  ${dim("→")} sealwork allow ${shortId(job_id)} ${host}`);
-  return rows;
+  // The message says how to allow it, where it can be allowed.
+  const text = `${plainLine(data.host)}:${data.port} was not reached${times}: ${plainLine(data.message)}`;
+  return indented(`${look.colours.yellow("!")} `, text, look.columns);
 }
 
 function asked({ n, kind, title, detail }: Data<"approval.asked">, job_id: string, look: Look): string[] {
