@@ -16,11 +16,7 @@ export type Attempted =
   | { kind: "answer"; status: number; headers: IncomingHttpHeaders; answer: IncomingMessage }
   | { kind: "refused"; status: number; headers: IncomingHttpHeaders; body: string };
 
-/**
- * Asks a provider until it answers, refuses for good, or may not be asked again; then its last refusal is what it said. Throws AppError
- * `model_unavailable` when no answer came, or one that must not be followed; rejects with the signal's reason.
- */
-export async function attempt(options: {
+type Asking = {
   provider: Provider;
   key: string | null;
   request: UpstreamRequest;
@@ -28,7 +24,13 @@ export async function attempt(options: {
   signal: AbortSignal;
   /** Told of each attempt. */
   made: () => void;
-}): Promise<Attempted> {
+};
+
+/**
+ * Asks a provider until it answers, refuses for good, or may not be asked again; then its last refusal is what it said. Throws AppError
+ * `model_unavailable` when no answer came, or one that must not be followed; rejects with the signal's reason.
+ */
+export async function attempt(options: Asking): Promise<Attempted> {
   const { provider, key, request, deps, signal } = options;
   const begun = deps.pace.now();
   for (let next = 2; ; next += 1) {
@@ -52,12 +54,12 @@ export async function attempt(options: {
       signal.throwIfAborted();
       if (error instanceof AppError) throw error;
       failed = error;
-      if (!isPassing(error)) throw unavailable(provider, error, key);
+      if (!isPassing(error)) throw unavailable(options, error);
     }
     const pause_ms = pauseBefore(next, { begun, asked_ms, pace: deps.pace });
     if (pause_ms === null) {
       if (refused !== null) return refused;
-      throw unavailable(provider, failed, key);
+      throw unavailable(options, failed);
     }
     deps.log("info", "A provider of models is asked again.", {
       provider: provider.name,
@@ -102,13 +104,14 @@ function redirected(provider: Provider, status: number): AppError {
   });
 }
 
-function unavailable(provider: Provider, error: unknown, key: string | null): AppError {
+function unavailable({ provider, key, deps }: Asking, error: unknown): AppError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const words = error instanceof Error ? error.message : String(error);
+  const words = withoutKey(error instanceof Error ? error.message : String(error), key).slice(0, 500);
+  deps.log("warn", "A provider of models could not be reached.", { provider: provider.name, error: words });
   const certificate = /CERT|SELF_SIGNED|UNABLE_TO|ISSUER|TLS|SSL/.test(code);
   return new AppError({
     code: "model_unavailable",
-    message: withoutKey(`The provider ${provider.name} could not be reached: ${words}`.slice(0, 500), key),
+    message: `The provider ${provider.name} could not be reached: ${words}.`,
     hint: certificate
       ? "Its certificate is not trusted: start the orchestrator with NODE_EXTRA_CA_CERTS set to the file of the authority."
       : "Check its base_url and that this machine reaches it; `sealwork doctor` shows what is configured.",

@@ -150,7 +150,12 @@ test("a key that a provider writes back reaches neither the program nor the log"
 });
 
 test("a program that leaves while its call waits or is answered ends it at the provider too, and it is stored once", async () => {
-  for (const answering of [false, true]) {
+  for (const [answering, leave] of [
+    [false, "destroy"],
+    [true, "destroy"],
+    [false, "end"],
+    [true, "end"],
+  ] as const) {
     const arrived = Promise.withResolvers<void>();
     const left = Promise.withResolvers<void>();
     await using world = await BrokerWorld.open((response) => {
@@ -166,7 +171,7 @@ test("a program that leaves while its call waits or is answered ends it at the p
     connection.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
     await arrived.promise;
     if (answering) await new Promise((resolve) => connection.once("data", resolve));
-    connection.destroy();
+    connection.resume()[leave]();
     await left.promise;
     const call = await world.settledCall();
     assert.deepEqual([call.outcome, call.estimated], [answering ? "cut" : "failed", true]);

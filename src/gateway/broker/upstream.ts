@@ -53,16 +53,17 @@ export class Upstream implements Disposable {
       const outgoing = secure
         ? httpsRequest(url, { ...options, agent: this.#https })
         : request(url, { ...options, agent: this.#http });
-      const late = setTimeout(() => outgoing.destroy(fault("ETIMEDOUT", "no connection")), CONNECT_MAX_MS);
+      // Counted from when there is a socket for it: waiting for a free one is not the provider's slowness.
       outgoing.once("socket", (socket) => {
-        if (!socket.connecting) clearTimeout(late);
-        else socket.once(secure ? "secureConnect" : "connect", () => clearTimeout(late));
+        if (!socket.connecting) return;
+        const late = setTimeout(() => outgoing.destroy(fault("ETIMEDOUT", "no connection")), CONNECT_MAX_MS);
+        socket.once(secure ? "secureConnect" : "connect", () => clearTimeout(late));
+        socket.once("close", () => clearTimeout(late));
       });
       outgoing.setTimeout(SILENCE_MAX_MS, () => outgoing.destroy(fault("ETIMEDOUT", "no answer")));
       outgoing.once("response", resolve);
       // Stays for what comes after the head, which the answer's own stream tells as well.
       outgoing.on("error", (error) => reject(signal.aborted ? signal.reason : error));
-      outgoing.once("close", () => clearTimeout(late));
       outgoing.end(body);
     });
   }
