@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import type { AnyMessage, Stream } from "@agentclientprotocol/sdk";
 import { AppError } from "../../../contract/errors.ts";
 import {
@@ -73,7 +74,7 @@ export class CliProcess implements AsyncDisposable {
 
   /** What it wrote last beside the protocol, as a sentence to append; empty when it wrote nothing. */
   get last_words(): string {
-    let words = this.#log.trim();
+    let words = stripVTControlCharacters(this.#log).trim();
     while (Buffer.byteLength(JSON.stringify(words)) > LOG_MAX_BYTES) words = words.slice(words.length / 4);
     return words === "" ? "" : ` The last that it wrote: ${words.toWellFormed()}`;
   }

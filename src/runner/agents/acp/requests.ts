@@ -36,7 +36,7 @@ export async function askWithin<T>(connected: Connected, asked: Asked<T>, limit_
 export async function ask<T>(connected: Connected, { method, params, answer }: Asked<T>): Promise<T> {
   const { cli, connection } = connected;
   const answered = connection.agent.request<unknown>(method, params).catch(async (cause: unknown) => {
-    if (cause instanceof RequestError) throw failure(`${refusal(method, cause)}${cli.last_words}`, cause);
+    if (cause instanceof RequestError) throw failure(refusal(method, cause, cli), cause);
     // The connection closes with the CLI, which says why.
     throw await cli.failure;
   });
@@ -66,11 +66,12 @@ const Detail = z.union([
   ),
 ]);
 
-function refusal(method: string, { message, data }: RequestError): string {
+function refusal(method: string, { message, data }: RequestError, cli: CliProcess): string {
   const detail = Detail.safeParse(data);
   const told = detail.success && !message.includes(detail.data);
   const words = told ? `${message}: ${detail.data}` : message;
-  return method === methods.agent.session.prompt
-    ? `The agent failed: ${words}.`
-    : `The agent refused \`${method}\`: ${words}.`;
+  if (method !== methods.agent.session.prompt)
+    return `The agent refused \`${method}\`: ${words}.${cli.last_words}`;
+  // It works and says itself what went wrong; what else it wrote is only more of the same.
+  return `The agent failed: ${words.replace(/\.$/, "")}.`;
 }

@@ -153,7 +153,9 @@ const scenes: Record<string, Scene> = {
   crashes: {
     async turn({ update }) {
       update(call("s", { title: "risky", kind: "execute", status: "in_progress" }));
-      await new Promise((resolve) => process.stderr.write(`${"noise ".repeat(2000)}out of luck\n`, resolve));
+      await new Promise((resolve) =>
+        process.stderr.write(`${"noise ".repeat(2000)}\u001b[31mout of luck\u001b[0m\n`, resolve),
+      );
       return crash(7);
     },
   },
