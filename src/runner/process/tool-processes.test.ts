@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { constants } from "node:os";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { compileReaper } from "./compiled-reaper.fake.ts";
@@ -91,6 +93,41 @@ test("a step ends although a daemon holds its pipes, floods them, and is not end
   assert.match(stdout, /begun/);
   const { stdout: alive } = await bash(tools, "kill -0 $(cat daemon) && test ! -e died && echo alive");
   assert.equal(alive, "alive\n");
+});
+
+test("a tool that was started is written to, gets signals, and has a terminal when it is given one", async () => {
+  await using tools = processes();
+  let written = "";
+  const arrived = new EventTarget();
+  const started = await tools.start({
+    argv: [
+      "bash",
+      "-c",
+      "trap 'echo interrupted' INT; tty; read -r line; echo got:$line; read -r line; stty size",
+    ],
+    cwd: reaper.folder,
+    env: { PATH: process.env.PATH ?? "" },
+    stdin: "pipe",
+    terminal: { columns: 91, rows: 17 },
+    async onOutput(_stream, chunk) {
+      written += chunk.toString();
+      arrived.dispatchEvent(new Event("output"));
+    },
+  });
+  assert.ok(typeof started !== "string");
+  const until = async (text: string): Promise<void> => {
+    while (!written.includes(text)) await once(arrived, "output");
+  };
+  await until("/dev/pts/");
+  started.reaper.input?.write("hello\n");
+  await until("got:hello");
+  started.reaper.signal(constants.signals.SIGINT);
+  await until("interrupted");
+  started.reaper.resize({ columns: 92, rows: 18 });
+  started.reaper.input?.write("\n");
+  assert.deepEqual(await started.reaper.toolEnded, { kind: "exit", code: 0 });
+  await started.finish();
+  assert.match(written, /18 92\r\n$/);
 });
 
 test("disposal ends a daemon that left its session", async () => {

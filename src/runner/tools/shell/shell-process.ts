@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { closeSync, renameSync, rmSync, writeSync } from "node:fs";
 import { lstat, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -58,27 +59,32 @@ export class ShellProcess implements AsyncDisposable {
   }): Promise<ShellProcess | string> {
     const { processes, scratch, cwd, env, state } = options;
     let folder: string;
-    let fifos: FifoSupply;
-    let pair: [Fifo, Fifo];
     try {
       // Also when somebody cleared what it lies in.
       await mkdir(scratch, { recursive: true });
       // Its name begins with a dot: what clears a folder with `*` leaves it.
       folder = await mkdtemp(join(scratch, ".sealwork-shell-"));
-      fifos = new FifoSupply({ folder, named: true });
+    } catch (error) {
+      return notStarted(error);
+    }
+    const fifos = new FifoSupply({ folder, named: true });
+    let pair: [Fifo, Fifo] | null = null;
+    let tool: RunningTool | string;
+    try {
       pair = await fifos.take();
       renameSync(pair[0].path, join(folder, COMMANDS));
       await writeFile(join(folder, "rc"), `${state}\n${shellDriver(folder)}`, { mode: 0o600 });
+      const argv = shellArgv(join(folder, "rc"));
+      const onOutput = async (): Promise<void> => undefined;
+      tool = await processes.start({ argv, cwd, env: { ...env, PWD: cwd }, stdin: null, onOutput });
     } catch (error) {
-      return `The shell could not be started: ${error instanceof Error ? error.message : String(error)}`;
+      tool = notStarted(error);
     }
-    const argv = shellArgv(join(folder, "rc"));
-    const onOutput = async (): Promise<void> => undefined;
-    const tool = await processes.start({ argv, cwd, env: { ...env, PWD: cwd }, stdin: null, onOutput });
-    if (typeof tool !== "string") return new ShellProcess(folder, tool, fifos, pair);
-    for (const fifo of pair) closeFifo(fifo);
+    if (pair !== null && typeof tool !== "string") return new ShellProcess(folder, tool, fifos, pair);
+    for (const fifo of pair ?? []) closeFifo(fifo);
     await fifos[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    assert(typeof tool === "string", "A tool is started with its pair.");
     return tool;
   }
 
@@ -172,4 +178,8 @@ export class ShellProcess implements AsyncDisposable {
       if (code !== undefined) waiting.resolve({ exit_code: Number(code), cwd });
     }
   }
+}
+
+function notStarted(error: unknown): string {
+  return `The shell could not be started: ${error instanceof Error ? error.message : String(error)}`;
 }
