@@ -6,6 +6,7 @@ import type { Estimate } from "../../core/outbound.ts";
  * without tokens: two is more tokens than nearly any real text has, and what a call did not use is given back when it ends.
  */
 const BYTES_PER_TOKEN = 2;
+const BYTES_PER_TOKEN_LIKELY = 4;
 /** Media as base64: images, pages and sound are far fewer tokens than their bytes; this is above what each of them costs. */
 const MEDIA_BYTES_PER_TOKEN = 32;
 const MEDIA_MIN_CHARS = 4_096;
@@ -28,7 +29,7 @@ export function estimateOf(options: {
   info: ModelConfig;
 }): Estimate {
   const { provider, model, body, info } = options;
-  const input_tokens = Math.min(inputTokens(body, options.body_bytes), info.context_tokens);
+  const input_tokens = inputTokens(body, options.body_bytes, info.context_tokens);
   if (!options.writes) return { provider, model, input_tokens, output_tokens: 0 };
   const config = record(body.generationConfig ?? body.generation_config);
   const given = largest([body, config], OUTPUT_MAX);
@@ -43,12 +44,17 @@ export function tokensOfText(chars: number): number {
   return Math.ceil(chars / 3);
 }
 
-function inputTokens(body: Record<string, unknown>, body_bytes: number): number {
-  if (REMEMBERED.some((name) => typeof body[name] === "string" || record(body[name]).id !== undefined)) {
-    return Number.MAX_SAFE_INTEGER;
-  }
+/** More than the window is never read, but a body that is plainly larger shows that the window is not the one that is known. */
+function inputTokens(body: Record<string, unknown>, body_bytes: number, window_tokens: number): number {
+  const remembers = REMEMBERED.some(
+    (name) => typeof body[name] === "string" || record(body[name]).id !== undefined,
+  );
   const media = mediaChars(body);
-  return Math.ceil((body_bytes - media) / BYTES_PER_TOKEN + media / MEDIA_BYTES_PER_TOKEN);
+  const of_media = media / MEDIA_BYTES_PER_TOKEN;
+  const text_bytes = Math.max(body_bytes - media, 0);
+  const likely = Math.ceil(text_bytes / BYTES_PER_TOKEN_LIKELY + of_media);
+  const most = remembers ? Number.MAX_SAFE_INTEGER : Math.ceil(text_bytes / BYTES_PER_TOKEN + of_media);
+  return Math.min(most, Math.max(window_tokens, likely));
 }
 
 /** Characters of all strings that are encoded media. Goes without recursion, since a body may be nested as deep as it likes. */

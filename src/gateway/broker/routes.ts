@@ -34,7 +34,7 @@ const RULES: Record<Protocol, readonly Rule[]> = {
 const PLAIN = /^[A-Za-z0-9._-]{0,500}$/;
 const QUERY: Record<Protocol, Record<string, RegExp>> = {
   google: { alt: /^(sse|json)$/, pageSize: PLAIN, pageToken: /^[\w.=+/-]{0,500}$/, prettyPrint: PLAIN },
-  openai: { after: PLAIN, limit: PLAIN, order: PLAIN, "api-version": PLAIN },
+  openai: { after: PLAIN, limit: PLAIN, order: PLAIN, "api-version": PLAIN, client_version: PLAIN },
   anthropic: { beta: PLAIN, limit: PLAIN, after_id: PLAIN, before_id: PLAIN },
 };
 /** SDKs that send the key in the query send the dummy one, in whose place the real one goes. */

@@ -163,4 +163,9 @@ test("what a body may be in tokens is more than it is, and media are not counted
   const media = estimate({ contents: [{ parts: [{ inlineData: { data: image } }] }] });
   assert.ok(media > 5_000 && media < 100_000, String(media));
   assert.equal(estimate({ cachedContent: "cachedContents/1" }), 1_000_000);
+  assert.equal(estimate({ input: "some words ".repeat(300_000) }), 1_000_000, "never more than the window");
+  assert.ok(
+    estimate({ input: "some words ".repeat(800_000) }) > 2_000_000,
+    "but for a body that cannot fit it",
+  );
 });

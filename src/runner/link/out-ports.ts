@@ -1,18 +1,19 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { AppError } from "../../contract/errors.ts";
 import type { OutStream } from "../../contract/link.ts";
 import { EGRESS_PORT, MODEL_PORT } from "../../contract/models.ts";
 import type { OutLink } from "./out.ts";
 
 /** Connections at the same time; together they leave room for questions among the streams of the link. */
-const CONNECTIONS_MAX: Record<OutStream, number> = { models: 64, egress: 160 };
+export const CONNECTIONS_MAX: Record<OutStream, number> = { models: 64, egress: 160 };
 const PORTS: Record<OutStream, number> = { models: MODEL_PORT, egress: EGRESS_PORT };
 
 /**
  * Listens at the loopback ports where programs in the sandbox find models and the way out, and carries each connection over the link,
  * byte for byte: an end of one direction arrives as an end, a reset as a reset, and who does not read holds up who writes.
- * `ports` are others in tests, where several share one machine.
+ * `ports` are others in tests, where several share one machine. Throws AppError `conflict` when something else has one of them.
  */
 export async function serveOutPorts(options: {
   out: OutLink;
@@ -44,9 +45,13 @@ export async function serveOutPorts(options: {
       const address = server.address();
       ports[name] = typeof address === "object" && address !== null ? address.port : PORTS[name];
     }
-  } catch (error) {
+  } catch (cause) {
     await dispose();
-    throw error;
+    throw new AppError({
+      code: "conflict",
+      message: `The ports ${PORTS.models} and ${PORTS.egress} of the sandbox could not be opened: ${String(cause)}`,
+      cause,
+    });
   }
   return { ports, [Symbol.asyncDispose]: dispose };
 }
