@@ -34,7 +34,7 @@ test("folder, variables, functions, aliases and options last between commands", 
   await run(tools, "declare -A map=([key]=value)");
   const { output, for_model, exit_code } = await run(
     tools,
-    'pwd; echo $x; sh -c "echo \\$y"; f 3; say it; echo *; echo ${map[key]}',
+    `pwd; echo $x; sh -c "echo \\$y"; f 3; say it; echo *; echo \${map[key]}`,
   );
   assert.equal(output, `${tools.workspace}/a/b\n1\n2\nf:3\nsaid it\n*\nvalue\n`);
   assert.equal(exit_code, 0);
@@ -75,7 +75,7 @@ test("output can be opened by its path under /dev, and a character that comes ap
 
 for (const [what, command] of Object.entries({
   "set -u with an unset variable": "set -u; echo $nothing; echo never",
-  "an expansion that fails": "echo ${nothing:?is missing}; echo never",
+  "an expansion that fails": `echo \${nothing:?is missing}; echo never`,
   "a syntax error": "if true; then",
   "break, continue and return": "break; continue; return 3; false",
   "closed descriptors": "exec 0<&- 1>&- 2>&-; false",
