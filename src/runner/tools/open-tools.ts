@@ -19,11 +19,11 @@ const KERNEL_HELPER = "/opt/sealwork/kernel.py";
 export type OpenTools = AsyncDisposable & { readonly tools: readonly AgentTool[] };
 
 /** The tools of an agent with a model. They share one shell, which starts in the workspace with the first command. */
-export function openTools(place: ToolPlace, options: { helper_path?: string } = {}): OpenTools {
+export function openTools(place: ToolPlace): OpenTools {
   const session = new ShellSession({ ...place, cwd: place.workspace });
   const background = new BackgroundProcesses(place);
   const reach = new Reach(place);
-  const python = pythonTool(place, options.helper_path ?? KERNEL_HELPER);
+  const python = pythonTool(place, KERNEL_HELPER);
   return {
     tools: [
       shellTool(place, session, background),
