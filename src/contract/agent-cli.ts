@@ -63,7 +63,7 @@ const OPENCODE_CONFIG = {
 
 /**
  * The agent CLIs that are known without configuration. The template `agents` has the program of the first; the others are large or not
- * open source, and work with a template of their name whose image has their program (docs/agents.md).
+ * open source, and work with a template of their name whose image has their program.
  */
 export const BUILT_IN_AGENTS: Record<string, z.input<typeof AgentCli>> = {
   "gemini-cli": {

@@ -90,7 +90,6 @@ export class CliProcess implements AsyncDisposable {
     reaper.kill();
     await Promise.race([reaper.gone, within(KILL_WAIT_MS)]);
     waited.abort();
-    await this.#tool.finish().catch(() => undefined);
   }
 
   async #watch(tool: RunningTool, kills_before: number | null): Promise<void> {
