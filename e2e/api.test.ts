@@ -46,7 +46,15 @@ test("the five main routes answer with the shapes of the documentation and nothi
   const scheduled = await post("/schedule", { prompt: script("echo hello"), labels: { team: "a" } });
   const { job_id, status, links } = await answered(ScheduleAnswer, scheduled);
   assert(status === "pending" || status === "running");
-  assert.deepEqual(Object.keys(links).sort(), ["cancel", "download", "events", "files", "logs", "status"]);
+  assert.deepEqual(Object.keys(links).sort(), [
+    "cancel",
+    "download",
+    "events",
+    "files",
+    "logs",
+    "messages",
+    "status",
+  ]);
   const job = await orchestrator.ended(job_id);
   assert.equal(job.status, "complete");
 

@@ -112,23 +112,31 @@ test("limits above what the machine has are refused with what it has", async () 
   }
 });
 
-test("what this version does not have yet is refused by name", async () => {
-  for (const [name, value] of Object.entries({
-    model: "gemini",
-    egress: { policy: "internet" },
-    budget: { max_calls: 1 },
-    approval: { policy: "always" },
-    linger_s: 5,
-  })) {
-    const error = await refused(
-      await schedule(JSON.stringify({ prompt: PROMPT, [name]: value })),
-      422,
-      "invalid_request",
-    );
-    assert.deepEqual(error.details?.[0]?.loc, ["body", name]);
-    assert.match(error.message, /This version/);
+test("what no model is there for, a script cannot use, or a policy leaves no room for is refused by name", async () => {
+  for (const [request, loc, words] of [
+    [{ model: "gemini" }, ["model"], /GEMINI_API_KEY/],
+    [{ agent: "native" }, ["model"], /GEMINI_API_KEY/],
+    [{ agent: "gemini-cli" }, ["model"], /speaks the google protocol/],
+    [{ prompt: "Do something." }, ["prompt"], /docs\/models\.md/],
+    [{ linger_s: 5 }, ["linger_s"], /takes no messages/],
+    [{ egress: { policy: "none", hosts: ["example.org"] } }, ["egress", "hosts"], /policy is none/],
+    [{ egress: { hosts: ["10.0.0.1"] } }, ["egress", "hosts", 0], /addresses are not taken/],
+    [{ approval: { policy: "sometimes" } }, ["approval", "policy"], /never.*risky.*always/],
+    [{ budget: { max_calls: 0 } }, ["budget", "max_calls"], />0/],
+  ] as const) {
+    const body = JSON.stringify({ prompt: PROMPT, ...request });
+    const error = await refused(await schedule(body), 422, "invalid_request");
+    assert.deepEqual(error.details?.[0]?.loc, ["body", ...loc], body);
+    assert.match(error.details?.[0]?.msg ?? "", words);
   }
 });
+
+/** What the routes that want a body are given. */
+const BODIES = {
+  "/messages": { text: "Hello." },
+  "/approvals/{n}": { decision: "deny" },
+  "/egress": { host: "example.org" },
+};
 
 test("malformed ids are 400 and unknown ones 404 on every route", async () => {
   const answer = await orchestrator.fetch("/openapi.json");
@@ -140,8 +148,17 @@ test("malformed ids are 400 and unknown ones 404 on every route", async () => {
   for (const { path, method } of routes) {
     if (method === "head") continue;
     const ask = (id: string) => {
-      const filled = path.replace("{id}", id).replace("{path}", "a").replace("{sha256}", "0".repeat(64));
-      return orchestrator.fetch(filled, { method: method.toUpperCase() });
+      const filled = path
+        .replace("{id}", id)
+        .replace("{path}", "a")
+        .replace("{n}", "1")
+        .replace("{sha256}", "0".repeat(64));
+      const given = Object.entries(BODIES).find(([end]) => path.endsWith(end))?.[1];
+      const body =
+        given === undefined
+          ? {}
+          : { body: JSON.stringify(given), headers: { "content-type": "application/json" } };
+      return orchestrator.fetch(filled, { method: method.toUpperCase(), ...body });
     };
     for (const id of ["x", "1", "..%2f..%2fetc", `${randomUUID()}0`, "%00", "'; drop table jobs"])
       await refused(await ask(id), 400, "invalid_id");

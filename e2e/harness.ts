@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { fromBuffer } from "yauzl";
 import { JobsAnswer, ScheduleAnswer } from "../src/contract/api.ts";
-import type { Config } from "../src/contract/config.ts";
+import { type Config, PROVIDER_VARIABLES } from "../src/contract/config.ts";
 import type { Event } from "../src/contract/event.ts";
 import { Job, type JobRequestInput } from "../src/contract/job.ts";
 
@@ -97,7 +97,7 @@ export class TestOrchestrator {
     assert.equal(this.#child, null, "it is stopped before it is started again");
     const [program, ...before] = this.#command;
     const child = spawn(program, [...before, "serve", "--port", "0", ...this.#args], {
-      env: { ...process.env, ...this.environment },
+      env: { ...withoutProviders(process.env), ...this.environment },
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.#child = child;
@@ -270,6 +270,12 @@ export class TestOrchestrator {
     await removeFromEngine(this.data);
     await rm(this.data, { recursive: true, force: true });
   }
+}
+
+/** What a developer has for models of their own must not decide what a test sees. */
+function withoutProviders(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const names: readonly string[] = PROVIDER_VARIABLES;
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !names.includes(name)));
 }
 
 /** Removes the containers and volumes of the installation that has this state folder. */
