@@ -22,8 +22,12 @@ before(async () => {
       OPENAI_BASE_URL: models.openai_url,
       ANTHROPIC_API_KEY: models.key,
       ANTHROPIC_BASE_URL: models.url,
+      WRONG_KEY: "a-key-that-was-mistyped",
     }),
-    config: { concurrency: 4 },
+    config: (models) => ({
+      concurrency: 4,
+      providers: { mistyped: { protocol: "google", base_url: models.url, api_key_env: "WRONG_KEY" } },
+    }),
   });
 });
 after(() => place[Symbol.asyncDispose]());
@@ -209,6 +213,17 @@ describe("the native agent", { concurrency: 3 }, () => {
     );
     assert.ok(!JSON.stringify(ofType(events, "message.said")).includes("will break off"));
     assert.equal(ofType(events, "step.ended").length, 1);
+  });
+
+  test("ends at once with the provider's own words when the key is wrong", async () => {
+    const { job, events } = await place.run("wrong-key", {}, { model: "mistyped/wrong-key" });
+    assertReason(job, "agent_failed");
+    assert.match(job.reason?.message ?? "", /API key not valid/);
+    assert.doesNotMatch(JSON.stringify(events), /a-key-that-was-mistyped/);
+    const calls = ofType(events, "model.called");
+    assert.ok(calls.length >= 1 && calls.length <= 2, `it was tried ${calls.length} times`);
+    for (const { outcome, attempts, input_tokens } of calls)
+      assert.deepEqual([outcome, attempts, input_tokens], ["refused", 1, 0]);
   });
 
   for (const [name, answer, message] of [

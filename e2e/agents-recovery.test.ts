@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { AgentsPlace, assertComplete, finish, ofType, plan, shell } from "./agents.ts";
+import { AgentsPlace, assertComplete, call, finish, ofType, plan, shell } from "./agents.ts";
 import { run } from "./harness.ts";
 import { assertNothingLeft, assertReason, container, text } from "./job-checks.ts";
 
@@ -41,6 +41,34 @@ test("when the sandbox is killed another takes over on the same volume and goes 
   assert.equal(ofType(events, "plan.made").length, 1, "it did not start over");
   assert.equal(job.result?.summary, "Both are there.");
   await assertNothingLeft(orchestrator, job_id);
+});
+
+test("the Gemini CLI goes on too when its sandbox is killed, with the files as it left them", async () => {
+  const { orchestrator } = place;
+  const command = (code: string) => call("run_shell_command", { command: code, description: "Runs it" });
+  const { job_id, play } = await place.begin(
+    "cli-killed",
+    {
+      turns: [{ answer: command("echo before > before.txt") }, { answer: { text: "never", hold: "killed" } }],
+      rules: [
+        {
+          // This CLI cannot load a session that it began in the same minute (0.61 writes over it), so its memory may be lost.
+          when: { user: "sandbox was lost", last: "user" },
+          answer: command("cat before.txt > after.txt"),
+        },
+        { when: { anywhere: "cat before.txt", last: "result" }, answer: { text: "Both are there." } },
+      ],
+    },
+    { agent: "gemini-cli" },
+  );
+  await play.asked(2);
+  await kill(await container(orchestrator, job_id));
+  const { job, events, zip } = await place.done(job_id);
+  assertComplete({ job });
+  assert.deepEqual(play.failures, []);
+  assert.equal(text(zip, "after.txt"), "before\n");
+  assert.equal(ofType(events, "sandbox.replaced").length, 1);
+  assert.equal(job.result?.summary, "Both are there.");
 });
 
 test("a sandbox is replaced once; when the second one is killed too the job ends, with the work packed", async () => {

@@ -8,6 +8,7 @@ import type { AnswerInput, ScenarioInput, ToolCall, When } from "./models/scenar
 import { ModelServer } from "./models/server.ts";
 
 export type Turn = { when?: When; answer: AnswerInput };
+type ConfigInput = NonNullable<NonNullable<Parameters<typeof TestOrchestrator.start>[0]>["config"]>;
 export type Done = { job: Job; events: Event[]; zip: Zip; printed: string };
 
 /** A provider of scripted models and an orchestrator that found it by the environment variables that people have. */
@@ -20,16 +21,17 @@ export class AgentsPlace {
     this.orchestrator = orchestrator;
   }
 
-  /** `environment` gets the server that is to be configured. */
+  /** Both are given the server that is to be configured. */
   static async start(
     options: {
       environment?: (models: ModelServer) => Record<string, string>;
-      config?: NonNullable<Parameters<typeof TestOrchestrator.start>[0]>["config"];
+      config?: ConfigInput | ((models: ModelServer) => ConfigInput);
     } = {},
   ): Promise<AgentsPlace> {
     const models = await ModelServer.start();
     const environment = (options.environment ?? gemini)(models);
-    const { config = {} } = options;
+    const { config: given = {} } = options;
+    const config = typeof given === "function" ? given(models) : given;
     return new AgentsPlace(models, await TestOrchestrator.start({ environment, config }));
   }
 
