@@ -76,6 +76,7 @@ class Requests implements AsyncDisposable {
       approval: "never",
       linger_s: 0,
       network: { egress: false, npm_registry: null, pip_index_url: null, ca_pem: null },
+      egress: { policy: "none", hosts: [] },
       env: {},
       limits: Limits.parse({}),
       resume: false,

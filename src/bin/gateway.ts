@@ -28,7 +28,8 @@ export function openGateway(settings: Settings, { docker }: EngineHandle, log: L
     providers,
     keys,
     modelInfo: (provider, model) => modelInfo(config.models, provider, model),
-    proxy: environment,
+    // As for Node itself: proxies of the environment count only where that was asked for.
+    proxy: environment.NODE_USE_ENV_PROXY === "1" ? environment : null,
     log,
   });
   const machine = readMachineNetwork({

@@ -83,15 +83,19 @@ export type Question = z.infer<typeof Question>;
 export const Decision = z.object({ n: z.int(), decision: z.enum(["allow", "deny"]) });
 export type Decision = z.infer<typeof Decision>;
 
-/** What tools need to know of the machine's network settings. Addresses carry no credentials. */
-export const Network = z.object({
-  /** Whether anything can be reached through EGRESS_PORT. */
-  egress: z.boolean(),
+/** The machine's own network settings, as far as tools in a sandbox need them. Addresses carry no credentials. */
+export const NetworkSettings = z.object({
   /** The registries that the machine's npm and pip name; null leaves the image's own. */
   npm_registry: z.nullable(z.string()),
   pip_index_url: z.nullable(z.string()),
   /** Certificates that the machine trusts beyond the usual ones, as PEM; null when there are none. */
   ca_pem: z.nullable(z.string()),
+});
+export type NetworkSettings = z.infer<typeof NetworkSettings>;
+
+export const Network = z.extend(NetworkSettings, {
+  /** Whether anything can be reached through EGRESS_PORT. */
+  egress: z.boolean(),
 });
 export type Network = z.infer<typeof Network>;
 
@@ -108,6 +112,8 @@ export const Start = z.object({
   /** How long the agent waits for a further message after an answer. */
   linger_s: z.number(),
   network: Network,
+  /** What may be reached, so that an agent need not find it out by refusals; more hosts may be opened later. */
+  egress: z.object({ policy: z.string(), hosts: z.array(z.string()) }),
   env: z.record(z.string(), z.string()),
   limits: Limits,
   /** True for a runner that takes over from one that died: the agent goes on from the state that lies on the volume. */

@@ -41,12 +41,16 @@ export class Denials {
   /** Never rejects: what cannot be stored is counted into the next event. */
   async #tell(kind: { denial: Denial; count: number; waiting: boolean }): Promise<void> {
     kind.waiting = true;
-    while (kind.count > 0 && !this.#ended.aborted) {
+    // The end of the job wakes the sleep, so what was counted by then is still told.
+    while (kind.count > 0) {
       const { count } = kind;
       kind.count = 0;
-      await this.#store({ ...kind.denial, count }).catch(() => {
-        kind.count += count;
-      });
+      const stored = await this.#store({ ...kind.denial, count }).then(
+        () => true,
+        () => false,
+      );
+      if (!stored) kind.count += count;
+      if (!stored && this.#ended.aborted) break;
       await this.#clock.sleep(COALESCE_MS, this.#ended).catch(() => undefined);
     }
     kind.waiting = false;

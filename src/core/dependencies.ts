@@ -1,6 +1,6 @@
 import type { Check, Provider } from "../contract/api.ts";
 import type { Config } from "../contract/config.ts";
-import type { Network } from "../contract/link.ts";
+import type { NetworkSettings } from "../contract/link.ts";
 import type { Artifacts } from "./artifacts.ts";
 import type { Clock } from "./clock.ts";
 import type { SandboxDriver, SandboxId } from "./driver.ts";
@@ -41,7 +41,7 @@ export type Dependencies = {
   /** Providers of models that are configured, in order of preference; their keys stay with the broker. */
   providers: readonly Provider[];
   /** What the tools in a sandbox need to know of the machine's network settings. */
-  network: () => Promise<Omit<Network, "egress">>;
+  network: () => Promise<NetworkSettings>;
   /** What works on this machine and how to mend what does not. */
   doctor: (signal: AbortSignal) => Promise<Check[]>;
   log: Log;

@@ -13,6 +13,7 @@ import { JobOutbound } from "./job-outbound.ts";
 import { JobSandboxes } from "./job-sandboxes.ts";
 import { startOf } from "./job-start.ts";
 import {
+  COMPLETE,
   cancelled,
   type Ending,
   failed,
@@ -99,6 +100,12 @@ export class JobRun {
   get may_take_over(): boolean {
     const { state, request } = this.#job.record;
     return isAtWork(state) && request.agent !== "script" && state.takeovers < TAKEOVERS_MAX;
+  }
+
+  /** Ends the job as complete when its agent has given its answer and only lingers for a message; else false. */
+  endWaiting(): boolean {
+    const { lingering, approvals } = this.#job.state;
+    return lingering && approvals.length === 0 && this.#ending.set(COMPLETE);
   }
 
   /** As Approvals.decide says; AppError `conflict` for a job that is not at work. */

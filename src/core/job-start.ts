@@ -26,6 +26,7 @@ export async function startOf(
     approval: approval.policy,
     linger_s,
     network: { ...network, egress: egress.policy !== "none" },
+    egress,
     env,
     limits,
   };

@@ -23,6 +23,7 @@ import type { SandboxStatus } from "./driver.ts";
 import { EventLog } from "./event-log.ts";
 import type { JobRun } from "./job-run.ts";
 import { jobView, templateViews } from "./job-view.ts";
+import { jobsFilter } from "./jobs-filter.ts";
 import { cancelled, initialState, isAtWork, scheduled } from "./lifecycle.ts";
 import type { SandboxLink } from "./link.ts";
 import { Machine } from "./machine.ts";
@@ -88,19 +89,8 @@ export class Orchestrator {
   }
 
   async jobs(query: JobsQuery): Promise<JobsAnswer> {
-    const { status, label, text, limit, cursor } = query;
-    const equals = label?.indexOf("=") ?? -1;
-    const filter = {
-      status,
-      text,
-      label:
-        label === undefined
-          ? undefined
-          : equals === -1
-            ? { name: label, value: null }
-            : { name: label.slice(0, equals), value: label.slice(equals + 1) },
-    };
-    const found = await this.#dependencies.store.listJobs(filter, limit, cursor ?? null);
+    const { limit, cursor } = query;
+    const found = await this.#dependencies.store.listJobs(jobsFilter(query), limit, cursor ?? null);
     return { jobs: found.jobs.map(jobView), next_cursor: found.next_cursor };
   }
 
@@ -111,6 +101,9 @@ export class Orchestrator {
       return { job_id, status: state.status, cancelled: state.status === "cancelled" };
     const known = this.#scheduler.run(job_id)?.ending ?? state.ending;
     if (known !== null) return { job_id, status: state.status, cancelled: known.status === "cancelled" };
+    // An agent that has answered and only waits for more has nothing to be cancelled: the waiting ends.
+    const answered = this.#scheduler.run(job_id)?.endWaiting() ?? false;
+    if (answered) return { job_id, status: state.status, cancelled: false };
     if (!state.cancel_requested)
       await this.#events.append(job_id, {
         change: { cancel_requested: true },

@@ -165,6 +165,18 @@ test("an agent that has answered lingers: the job waits, goes on with a message,
   );
 });
 
+test("to cancel a job that only lingers ends the waiting, and the job is complete", async () => {
+  await using world = await worldOf(async (runner) => {
+    await runner.emit({ type: "agent.waiting", data: { summary: "The answer.", linger_s: 60 } });
+  });
+  const { job_id } = await schedule(world, { linger_s: 60 });
+  await until(world, job_id, inPhase("waiting"));
+  assert.equal((await world.orchestrator.cancel(job_id)).cancelled, false);
+  const { job } = await ended(world, job_id);
+  assert.deepEqual([job.status, job.reason, job.result?.summary], ["complete", null, "The answer."]);
+  assert.equal((await world.orchestrator.cancel(job_id)).cancelled, false);
+});
+
 test("when its sandbox dies an agent goes on once in a fresh one on the same volume; a second death ends the job", async () => {
   const starts: Start[] = [];
   await using world = await worldOf(async (runner, start) => {
@@ -225,7 +237,7 @@ test("a script whose sandbox dies is not started over", async () => {
 async function reaching(world: World, request: Partial<JobRequestInput>) {
   const met = Promise.withResolvers<Outbound>();
   world.out.models = (connection, outbound) => {
-    connection.destroy();
+    connection.resume().end();
     met.resolve(outbound);
   };
   const { job_id } = await schedule(world, request);
@@ -370,8 +382,17 @@ test("refused connections become events at once, and repeats are counted", async
   assert.deepEqual(counted.data, { ...denial, policy: "packages", count: 499 });
   for (let i = 0; i < 1000; i++) outbound.denied({ ...denial, host: `${i}.test` });
   await until(world, job_id, (event) => event.type === "egress.denied" && event.data.host === "(others)");
+  for (let i = 0; i < 7; i++) outbound.denied(denial);
   await world.orchestrator.cancel(job_id);
   const { events } = await ended(world, job_id);
+  const repeats = events.flatMap((event) =>
+    event.type === "egress.denied" && event.data.host === "a.test" ? [event.data.count] : [],
+  );
+  assert.equal(
+    repeats.reduce((sum, count) => sum + count),
+    507,
+    "what was counted at the end is told too",
+  );
   assert.ok(events.filter(is("egress.denied")).length < 220, "different targets are bounded too");
 });
 

@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type Docker from "dockerode";
-import type { Network } from "../contract/link.ts";
+import type { NetworkSettings } from "../contract/link.ts";
 import type { Log } from "../core/dependencies.ts";
 import type { Registry } from "../core/network.ts";
 import { readAptRepositories } from "./apt-settings.ts";
@@ -15,7 +15,7 @@ const READ_MS = 20_000;
 const RETRY_MS = 60_000;
 const APT_SOURCES = ["/etc/apt/sources.list", "/etc/apt/sources.list.d"];
 
-export type MachineNetwork = { network: Omit<Network, "egress">; registries: Registry[] };
+export type MachineNetwork = { network: NetworkSettings; registries: Registry[] };
 
 export type MachineNetworkOptions = {
   docker: Docker;

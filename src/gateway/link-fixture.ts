@@ -27,6 +27,7 @@ export const START: Start = {
   approval: "never",
   linger_s: 0,
   network: { egress: false, npm_registry: null, pip_index_url: null, ca_pem: null },
+  egress: { policy: "none", hosts: [] },
   resume: false,
   env: { A: "1" },
   limits: {

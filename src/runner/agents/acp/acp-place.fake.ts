@@ -57,6 +57,7 @@ export class TestPlace implements AsyncDisposable {
         approval: "never",
         linger_s: 0,
         network: { egress: false, npm_registry: null, pip_index_url: null, ca_pem: null },
+        egress: { policy: "none", hosts: [] },
         env: {},
         limits: Limits.parse({}),
         resume: false,

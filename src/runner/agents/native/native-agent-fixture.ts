@@ -162,6 +162,7 @@ const START: Start = {
   approval: "never",
   linger_s: 0,
   network: { egress: false, npm_registry: null, pip_index_url: null, ca_pem: null },
+  egress: { policy: "none", hosts: [] },
   env: {},
   limits: {
     cpus: 2,

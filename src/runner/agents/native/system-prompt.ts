@@ -1,5 +1,8 @@
 import type { Start } from "../../../contract/link.ts";
 
+/** Of a long list of hosts the first ones are named; the others answer all the same. */
+const HOSTS_NAMED_MAX = 50;
+
 /** What the agent is told once, in front of every conversation. */
 export function systemPrompt({ start, tools }: { start: Start; tools: readonly string[] }): string {
   return `You are the agent of Sealwork. A person gave you a task; you carry it out yourself, in a sandbox of your own, until it is done. Nobody sits beside you: do not ask what you can find out or decide. ${today()}
@@ -27,7 +30,13 @@ export function systemPrompt({ start, tools }: { start: Start; tools: readonly s
 When all is done, answer in a sentence without calling a tool. You are then asked for a summary. A question you answer directly.`;
 }
 
-function networkFacts({ network }: Start): string {
+const POLICIES: Record<string, string> = {
+  allow: "only these hosts",
+  packages: "the package registries",
+  internet: "any public host",
+};
+
+function networkFacts({ network, egress }: Start): string {
   if (!network.egress)
     return "There is no network at all beyond the sandbox itself: work with what is installed.";
   const registries = [network.npm_registry, network.pip_index_url].filter((one) => one !== null);
@@ -35,7 +44,9 @@ function networkFacts({ network }: Start): string {
     registries.length === 0
       ? ""
       : ` The package registries are ${registries.join(" and ")}; npm and pip are set up for them.`;
-  return `The network is reached through a proxy alone, which HTTP_PROXY and HTTPS_PROXY name; tools find it by themselves. A policy says which hosts are open, often only package registries.${named} A refused connection is answered with 403 and a text that names the policy (\`egress_denied\`): do not try to get round it; do without, and say in the end what you would have needed.`;
+  const hosts = egress.hosts.slice(0, HOSTS_NAMED_MAX).join(", ");
+  const open = [POLICIES[egress.policy] ?? egress.policy, hosts].filter((one) => one !== "").join(": ");
+  return `The network is reached through a proxy alone, which HTTP_PROXY and HTTPS_PROXY name; tools find it by themselves. Open are ${open}.${named} A connection to anything else is answered with 403 and a text that names the policy (\`egress_denied\`): do not try to get round it; do without, and say in the end what you would have needed.`;
 }
 
 function today(): string {
