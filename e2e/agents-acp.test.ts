@@ -31,7 +31,7 @@ const SUM_OF_SQUARES: Turn[] = [
 
 describe("the Gemini CLI", { concurrency: 3 }, () => {
   test("carries the same sentence out: what it says and does are events, and the files are in the ZIP", async () => {
-    const { job, events, zip } = await place.run(
+    const { job, events, zip, printed } = await place.run(
       "cli-sums",
       { turns: SUM_OF_SQUARES },
       { agent: "gemini-cli", prompt: TASK },
@@ -50,6 +50,8 @@ describe("the Gemini CLI", { concurrency: 3 }, () => {
     );
     assert.equal(steps[0]?.code, SUM);
     assert.ok(ofType(events, "step.ended").every(({ ok }) => ok));
+    assert.match(printed, /338350/);
+    assert.deepEqual(ofType(events, "egress.denied"), [], "it reaches for nothing that it may not");
     const [changed] = ofType(events, "file.changed");
     assert.deepEqual([changed?.path, changed?.change], ["report.md", "created"]);
     assert.match(changed?.diff ?? "", /^\+The sum is 338350\.$/m);
