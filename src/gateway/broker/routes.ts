@@ -1,33 +1,39 @@
 import type { Protocol } from "../../contract/models.ts";
 
-/** What may be asked of a provider. `metered` routes use tokens; a null model is named by the body. */
+/** What may be asked of a provider. `metered` routes use tokens, of output too where the model `writes`; a null model is named by the body. */
 export type ModelRoute = {
   metered: boolean;
+  writes: boolean;
   model: string | null;
   /** What follows the provider's base URL, the query included, as it may be sent. */
   target: string;
 };
 
-type Rule = { method: "GET" | "POST"; path: RegExp; metered: boolean };
+type Use = Pick<ModelRoute, "metered" | "writes">;
+type Rule = { method: "GET" | "POST"; path: RegExp } & Use;
+const WRITES: Use = { metered: true, writes: true };
+const READS: Use = { metered: true, writes: false };
+const FREE: Use = { metered: false, writes: false };
 const MODEL = "([A-Za-z0-9][A-Za-z0-9._:@-]{0,199})";
 const GOOGLE = "/v1(?:beta|alpha)?/models";
 
 /** A model's name has no slash here, so what is no plain name (`..`, an escape, tuned models, uploads) matches nothing. */
 const RULES: Record<Protocol, readonly Rule[]> = {
   google: [
-    rule("POST", `${GOOGLE}/([A-Za-z0-9][A-Za-z0-9._-]{0,199}):(?:streamG|g)enerateContent`, true),
-    rule("POST", `${GOOGLE}/([A-Za-z0-9][A-Za-z0-9._-]{0,199}):(?:embedContent|batchEmbedContents)`, true),
-    rule("POST", `${GOOGLE}/([A-Za-z0-9][A-Za-z0-9._-]{0,199}):countTokens`, false),
-    rule("GET", `${GOOGLE}(?:/([A-Za-z0-9][A-Za-z0-9._-]{0,199}))?`, false),
+    rule("POST", `${GOOGLE}/([A-Za-z0-9][A-Za-z0-9._-]{0,199}):(?:streamG|g)enerateContent`, WRITES),
+    rule("POST", `${GOOGLE}/([A-Za-z0-9][A-Za-z0-9._-]{0,199}):(?:embedContent|batchEmbedContents)`, READS),
+    rule("POST", `${GOOGLE}/([A-Za-z0-9][A-Za-z0-9._-]{0,199}):countTokens`, FREE),
+    rule("GET", `${GOOGLE}(?:/([A-Za-z0-9][A-Za-z0-9._-]{0,199}))?`, FREE),
   ],
   openai: [
-    rule("POST", "/(?:chat/completions|responses|completions|embeddings)", true),
-    rule("GET", `/models(?:/${MODEL})?`, false),
+    rule("POST", "/(?:chat/completions|responses|completions)", WRITES),
+    rule("POST", "/embeddings", READS),
+    rule("GET", `/models(?:/${MODEL})?`, FREE),
   ],
   anthropic: [
-    rule("POST", "/v1/messages", true),
-    rule("POST", "/v1/messages/count_tokens", false),
-    rule("GET", `/v1/models(?:/${MODEL})?`, false),
+    rule("POST", "/v1/messages", WRITES),
+    rule("POST", "/v1/messages/count_tokens", FREE),
+    rule("GET", `/v1/models(?:/${MODEL})?`, FREE),
   ],
 };
 
@@ -62,6 +68,7 @@ export function modelRoute(protocol: Protocol, method: string, target: string): 
     if (match === null) continue;
     return {
       metered: each.metered,
+      writes: each.writes,
       model: match[1] ?? null,
       target: query === "" ? path : `${path}?${query}`,
     };
@@ -80,6 +87,6 @@ function queryOf(protocol: Protocol, text: string): string | null {
   return kept.toString();
 }
 
-function rule(method: Rule["method"], path: string, metered: boolean): Rule {
-  return { method, path: new RegExp(`^${path}$`), metered };
+function rule(method: Rule["method"], path: string, use: Use): Rule {
+  return { method, path: new RegExp(`^${path}$`), ...use };
 }
