@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { pipeline } from "node:stream";
 import type { Provider } from "../../contract/api.ts";
 import { AppError } from "../../contract/errors.ts";
 import type { BrokerDeps } from "./broker.ts";
@@ -8,8 +9,8 @@ import { decoderOf, isPassing, type UpstreamRequest } from "./upstream.ts";
 
 /** Of a refusal this much is read and passed on. */
 const REFUSAL_MAX_BYTES = 256 * 1024;
-/** Longer than any key: so much less is passed on of a refusal that was cut, since half a key at its end would not be found. */
-const CUT_BYTES = 4 * 1024;
+/** Longer than any key: so much less is passed on of a refusal that was cut or broke off, since half a key at its end would not be found. */
+const CUT_CHARS = 4 * 1024;
 
 /** A provider's answer: one to pass on as it comes, or a refusal with its whole body, in which the key is not. */
 export type Attempted =
@@ -46,7 +47,7 @@ export async function attempt(options: Asking): Promise<Attempted> {
         answer.destroy();
         throw redirected(provider, status);
       }
-      const body = withoutKey(await refusalText(answer), key);
+      const body = await refusalText(answer, key);
       refused = { kind: "refused", status, headers: answer.headers, body };
       if (!isRetried(status, body)) return refused;
       asked_ms = askedPause(answer.headers, body, deps.pace.now());
@@ -71,29 +72,32 @@ export async function attempt(options: Asking): Promise<Attempted> {
   }
 }
 
-/** The body of a refusal as text, decoded; a part of one that is too long or breaks off. */
-async function refusalText(answer: IncomingMessage): Promise<string> {
+/** The body of a refusal as text, decoded and without the key; a part of one that is too long or breaks off. */
+async function refusalText(answer: IncomingMessage, key: string | null): Promise<string> {
   const decoder = decoderOf(answer.headers["content-encoding"]);
   if (decoder === undefined) {
     answer.destroy();
     return "";
   }
-  const source = decoder === null ? answer : answer.pipe(decoder);
+  // Joined so that an answer that breaks off breaks the decoder too, which would wait for the rest for ever.
+  const source = decoder === null ? answer : pipeline(answer, decoder, () => undefined);
   const chunks: Buffer[] = [];
   let length = 0;
+  let whole = false;
   try {
     for await (const chunk of source as AsyncIterable<Buffer>) {
       chunks.push(chunk.subarray(0, REFUSAL_MAX_BYTES - length));
       length += chunk.length;
       if (length >= REFUSAL_MAX_BYTES) break;
     }
+    whole = length < REFUSAL_MAX_BYTES;
   } catch {
     // The status is what matters; what there is of the words is passed on.
   } finally {
     answer.destroy();
   }
-  const text = Buffer.concat(chunks);
-  return (length < REFUSAL_MAX_BYTES ? text : text.subarray(0, REFUSAL_MAX_BYTES - CUT_BYTES)).toString();
+  const text = withoutKey(Buffer.concat(chunks).toString(), key);
+  return whole ? text : text.slice(0, -CUT_CHARS);
 }
 
 function redirected(provider: Provider, status: number): AppError {

@@ -124,7 +124,7 @@ export class ModelCallRun {
       model,
       body: fields,
       body_bytes: body.length,
-      writes: !/[eE]mbed/.test(this.#route.target),
+      writes: this.#route.writes,
       info: this.#deps.modelInfo(this.#provider.name, model),
     });
   }
@@ -186,7 +186,7 @@ async function passed(
     transform(chunk: Buffer, _encoding, done) {
       if (decoder === null) counter.push(chunk);
       if (!decoder || decoder.destroyed) done(null, chunk);
-      else decoder.write(chunk, () => done(null, chunk));
+      else decoded(decoder, chunk, () => done(null, chunk));
     },
   });
   try {
@@ -197,6 +197,18 @@ async function passed(
     decoder?.destroy();
     return false;
   }
+}
+
+/** Calls back once: when the decoder took the chunk, or fails, which it does not say to whoever wrote what it failed at. */
+function decoded(decoder: Transform, chunk: Buffer, done: () => void): void {
+  let open = true;
+  const once = (): void => {
+    if (open) done();
+    open = false;
+    decoder.off("close", once);
+  };
+  decoder.once("close", once);
+  decoder.write(chunk, once);
 }
 
 async function ended(decoder: Transform): Promise<void> {

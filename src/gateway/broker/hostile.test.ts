@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { BrokerWorld, CALLS, KEY } from "./broker-fixture.ts";
+
+const { path, body } = CALLS.openai;
+
+test("a refusal that is compressed and breaks off ends its call", async () => {
+  await using world = await BrokerWorld.open((response) => {
+    const whole = gzipSync(JSON.stringify({ error: { message: "x".repeat(100_000) } }), { level: 0 });
+    response.writeHead(400, { "content-encoding": "gzip", "content-length": whole.length });
+    response.write(whole.subarray(0, 5000), () => response.destroy());
+  });
+  const answer = await world.call(path, { body });
+  assert.equal(answer.status, 400);
+  assert.equal((await world.settledCall()).outcome, "refused");
+});
+
+test("half a key at the end of a refusal, cut here or by the provider, does not reach the program", async () => {
+  const KEPT = 256 * 1024 - 4 * 1024;
+  for (const [before, breaks] of [
+    [KEPT - 10, false],
+    [256 * 1024 - 10, false],
+    [100, true],
+  ] as const) {
+    await using world = await BrokerWorld.open((response) => {
+      const text = "x".repeat(before) + (breaks ? KEY.slice(0, 10) : KEY + "y".repeat(300_000));
+      response.writeHead(400, { "content-length": text.length + (breaks ? 100 : 0) });
+      if (breaks) response.write(text, () => response.destroy());
+      else response.end(text);
+    });
+    const answer = await world.call(path, { body });
+    assert.equal(answer.status, 400);
+    assert.ok(!answer.body.toString().includes(KEY.slice(0, 6)), `${before} ${breaks}`);
+  }
+});
+
+test("what cannot be decoded passes as it is and holds nothing up", async () => {
+  for (const sent of [
+    Buffer.concat([gzipSync('{"usage":{"prompt_tokens":5}}'), Buffer.alloc(100_000, "z")]),
+    Buffer.concat([gzipSync('{"usage":{"prompt_tokens":5}}'), Buffer.alloc(100_000)]),
+    Buffer.alloc(200_000, "z"),
+  ]) {
+    await using world = await BrokerWorld.open((response) => {
+      response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" });
+      response.end(sent);
+    });
+    const answer = await world.call(path, { body });
+    assert.ok(answer.body.equals(sent));
+    assert.equal((await world.settledCall()).outcome, "ok");
+  }
+});
+
+test("a program that leaves in the middle of its request is no fault of the broker", async () => {
+  await using world = await BrokerWorld.open((response) => response.end("{}"));
+  const program = world.connection();
+  program.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{`);
+  await new Promise((resolve) => setImmediate(resolve));
+  program.destroy();
+  await once(program, "close");
+  await world.call(path, { body });
+  assert.deepEqual(world.logged, []);
+});
+
+test("no query makes a call look like one that writes nothing", async () => {
+  await using world = await BrokerWorld.open((response) => response.end("{}"));
+  await world.call(`${path}?after=embed`, { body });
+  assert.equal(world.reserved[0]?.output_tokens, 100);
+});
