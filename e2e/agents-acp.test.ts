@@ -75,7 +75,7 @@ describe("the Gemini CLI", { concurrency: 3 }, () => {
         ],
         rules: [{ when: { anywhere: "denied.txt" }, answer: { text: "Then not." } }],
       },
-      { agent: "gemini-cli", prompt: "Write allowed.txt.", approval: { policy: "risky" }, linger_s: 5 },
+      { agent: "gemini-cli", prompt: "Write allowed.txt.", approval: { policy: "risky" }, linger_s: 120 },
     );
     const first = await orchestrator.until(job_id, ({ type }) => type === "approval.asked");
     assert(first.type === "approval.asked");
@@ -87,6 +87,10 @@ describe("the Gemini CLI", { concurrency: 3 }, () => {
     await orchestrator.message(job_id, "Now another.");
     await orchestrator.until(job_id, (event) => event.type === "approval.asked" && event.data.n === 2);
     await orchestrator.answer(job_id, 2, "deny");
+    let waits = 0;
+    await orchestrator.until(job_id, ({ type }) => type === "agent.waiting" && ++waits === 2);
+    // Nothing but the waiting is left to be cancelled.
+    await orchestrator.cancel(job_id);
     const { job, zip } = await place.done(job_id);
     assertComplete({ job });
     play.assertFinished();

@@ -49,7 +49,7 @@ describe("people and the native agent", { concurrency: 3 }, () => {
           ...finish("The second is done."),
         ],
       },
-      { linger_s: 4 },
+      { linger_s: 6 },
     );
     await orchestrator.until(job_id, ({ type }) => type === "agent.waiting");
     const waiting = await orchestrator.job(job_id);
