@@ -68,3 +68,44 @@ test("no query makes a call look like one that writes nothing", async () => {
   await world.call(`${path}?after=embed`, { body });
   assert.equal(world.reserved[0]?.output_tokens, 100);
 });
+
+test("bodies of millions of values are refused before they cost memory and time", async () => {
+  await using world = await BrokerWorld.open((response) => response.end("{}"));
+  const millions = (unit: string) => `{"model":"m","messages":[${Array(2_000_000).fill(unit).join(",")}]}`;
+  for (const text of [
+    millions("[]"),
+    millions("{}"),
+    millions("1"),
+    `{"model":"m","messages":${"[".repeat(2_000_000)}${"]".repeat(2_000_000)}}`,
+  ]) {
+    const answer = await world.call(path, { body: text });
+    assert.equal(answer.status, 400);
+    assert.match(answer.body.toString(), /more than 400000 values/);
+  }
+  const words = JSON.stringify({
+    ...body,
+    messages: [{ role: "user", content: '[{,\\"'.repeat(1_000_000) }],
+  });
+  assert.equal((await world.call(path, { body: words })).status, 200);
+  assert.equal(world.seen.length, 1);
+});
+
+test("calls that come at once leave turns for others between them", async () => {
+  await using world = await BrokerWorld.open((response) => response.end("{}"));
+  const turns: number[] = [];
+  const reserve = world.outbound.reserve;
+  let turn = 0;
+  let counting = true;
+  const count = () => {
+    turn += 1;
+    if (counting) setImmediate(count);
+  };
+  count();
+  world.outbound.reserve = (estimate, signal) => {
+    turns.push(turn);
+    return reserve(estimate, signal);
+  };
+  await Promise.all(Array.from({ length: 10 }, () => world.call(path, { body })));
+  counting = false;
+  assert.equal(new Set(turns).size, 10);
+});

@@ -8,7 +8,9 @@ import { type Attempted, attempt } from "./attempts.ts";
 import type { BrokerDeps } from "./broker.ts";
 import { estimateOf } from "./estimate.ts";
 import { answerHeaders, requestHeaders } from "./headers.ts";
+import { hasTooManyValues, VALUES_MAX } from "./json-values.ts";
 import type { ModelRoute } from "./routes.ts";
+import { nextTurn } from "./turns.ts";
 import { decoderOf } from "./upstream.ts";
 import { UsageCounter } from "./usage.ts";
 
@@ -48,6 +50,8 @@ export class ModelCallRun {
       await this.#pass(await this.#attempt(given, signal), response, signal);
       return;
     }
+    await nextTurn();
+    signal.throwIfAborted();
     const estimate = this.#estimate(given);
     const reservation = await this.#caller.reserve(estimate, signal);
     // Until something is known to be better: an answer that never began, of a call that may yet be billed for what was sent.
@@ -106,8 +110,11 @@ export class ModelCallRun {
     if ((headers["content-encoding"] ?? "identity") !== "identity")
       throw invalid("The body of a model call must not be compressed here.");
     let json: unknown;
+    const text = body.toString();
+    if (hasTooManyValues(text))
+      throw invalid(`The body of a model call holds more than ${VALUES_MAX} values.`);
     try {
-      json = JSON.parse(body.toString());
+      json = JSON.parse(text);
     } catch {
       throw invalid("The body of a model call is not JSON.");
     }

@@ -1,4 +1,5 @@
 import { tokensOfText } from "./estimate.ts";
+import { hasTooManyValues } from "./json-values.ts";
 import { SseParser } from "./sse.ts";
 
 /** Of an answer that is one JSON text, this much is kept to be read at its end. */
@@ -62,6 +63,7 @@ export class UsageCounter {
   #see(text: string): void {
     // What is no object or array has no usage; a stream of millions of other events must not cost as many thrown errors.
     if (!/^\s*[{[]\s*["{}\]]/.test(text)) return;
+    if (hasTooManyValues(text)) return;
     let json: unknown;
     try {
       json = JSON.parse(text);
