@@ -35,8 +35,13 @@ export function estimateOf(options: {
   const given = largest([body, config], OUTPUT_MAX);
   // No answer is longer than the window, whatever is asked for.
   const each = Math.min(given ?? info.max_output_tokens, info.context_tokens);
-  const answers = Math.min(largest([body, config], ANSWERS) ?? 1, ANSWERS_MAX);
+  const answers = Math.min(largest([body, config], ANSWERS) ?? 1, ANSWERS_MAX) * prompts(body.prompt);
   return { provider, model, input_tokens, output_tokens: Math.ceil(each * answers) };
+}
+
+/** OpenAI's older completions take many prompts at once, each a text or a list of tokens, and answer each. */
+function prompts(given: unknown): number {
+  return Array.isArray(given) && typeof given[0] !== "number" ? Math.max(given.length, 1) : 1;
 }
 
 /** Tokens of a text of which nothing but its length is known: rather too many than too few. */

@@ -109,3 +109,37 @@ test("calls that come at once leave turns for others between them", async () => 
   counting = false;
   assert.equal(new Set(turns).size, 10);
 });
+
+test("who leaves before the answer begins has used what the model may have written until then", async () => {
+  let time = 0;
+  for (const [seconds, tokens] of [
+    [3, 300],
+    [3600, 5000],
+  ] as const) {
+    const arrived = Promise.withResolvers<void>();
+    await using world = await BrokerWorld.open(() => arrived.resolve(), { pace: { now: () => time } });
+    const connection = world.connection();
+    const text = JSON.stringify({ ...body, max_completion_tokens: 5000 });
+    connection.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
+    await arrived.promise;
+    time += seconds * 1000;
+    connection.destroy();
+    const call = await world.settledCall();
+    assert.deepEqual([call.outcome, call.output_tokens, call.estimated], ["failed", tokens, true]);
+  }
+});
+
+test("an answer that would be written in the background is refused, and each prompt of many is reserved for", async () => {
+  await using world = await BrokerWorld.open((response) => response.end("{}"));
+  const later = await world.call("/openai/responses", { body: { model: "m", background: true } });
+  assert.deepEqual([later.status, world.seen], [400, []]);
+  const many = { model: "m", max_tokens: 10 };
+  await world.call("/openai/completions", { body: { ...many, prompt: ["a", "b", "c"], n: 2 } });
+  await world.call("/openai/completions", { body: { ...many, prompt: [[1, 2], [3]] } });
+  await world.call("/openai/completions", { body: { ...many, prompt: [1, 2, 3] } });
+  await world.call("/openai/completions", { body: { ...many, prompt: "a" } });
+  assert.deepEqual(
+    world.reserved.map((one) => one.output_tokens),
+    [60, 20, 10, 10],
+  );
+});

@@ -15,6 +15,8 @@ import { decoderOf } from "./upstream.ts";
 import { UsageCounter } from "./usage.ts";
 
 const MODEL_MAX_CHARS = 200;
+/** What a fast model writes in a second, its thoughts included, of which nothing may be heard before the answer begins. */
+const WRITTEN_PER_S = 100;
 
 type Given = { headers: IncomingHttpHeaders; body: Buffer };
 type Outcome = Pick<ModelCall, "outcome" | "http_status"> & { counter: UsageCounter | null };
@@ -28,6 +30,7 @@ export class ModelCallRun {
   readonly #deps: BrokerDeps;
   readonly #begun: number;
   #attempts = 0;
+  #asked_at = 0;
 
   constructor(options: {
     provider: Provider;
@@ -81,6 +84,7 @@ export class ModelCallRun {
       signal,
       made: () => {
         this.#attempts += 1;
+        this.#asked_at = this.#deps.pace.now();
       },
     });
   }
@@ -121,6 +125,8 @@ export class ModelCallRun {
     if (typeof json !== "object" || json === null || Array.isArray(json))
       throw invalid("The body of a model call is not a JSON object.");
     const fields = json as Record<string, unknown>;
+    // Such an answer holds neither words nor tokens, and what it becomes could not be fetched here, but would be billed.
+    if (fields.background) throw invalid("Model calls in the background are not passed.");
     const model = this.#route.model ?? fields.model;
     if (typeof model !== "string" || model === "" || model.length > MODEL_MAX_CHARS)
       throw invalid(
@@ -136,6 +142,12 @@ export class ModelCallRun {
     });
   }
 
+  /** What a model may have written by now for a program that has left, heard or not. */
+  #unheard({ output_tokens }: Estimate): number {
+    const passed_s = (this.#deps.pace.now() - this.#asked_at) / 1000;
+    return Math.min(Math.ceil(passed_s * WRITTEN_PER_S), output_tokens);
+  }
+
   /** Never throws: the answer is with its program already, and what cannot be stored must not take it back. */
   async #settle(
     reservation: Reservation,
@@ -147,7 +159,10 @@ export class ModelCallRun {
     // Who leaves once a call was made has used the input, whatever is heard of it; else aborting would be a way around every budget.
     const sent = counter !== null || (outcome === "failed" && signal.aborted && this.#attempts > 0);
     const whole = said !== null && outcome === "ok";
-    const output = counter?.estimatedOutput() ?? 0;
+    const output = Math.max(
+      counter?.estimatedOutput() ?? 0,
+      sent && signal.aborted ? this.#unheard(estimate) : 0,
+    );
     const tokens = {
       input_tokens: said?.input_tokens || (sent ? Math.ceil(estimate.input_tokens / 2) : 0),
       cached_tokens: said?.cached_tokens ?? 0,
