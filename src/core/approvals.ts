@@ -27,6 +27,7 @@ export class Approvals {
   readonly #ended: AbortSignal;
   readonly #changed = new EventTarget();
   readonly #answered: () => void;
+  readonly #at_work = Promise.withResolvers<void>();
 
   /** `ended` aborts when nobody is asked any more; `answered` is told of each answer. */
   constructor(
@@ -43,13 +44,16 @@ export class Approvals {
     this.#answered = options.answered;
   }
 
-  /** Sets the clocks of questions that were open when this orchestrator took the job up. */
+  /** To be called when the job is at work: sets the clocks of questions that were open when this orchestrator took the job up. */
   resume(): void {
+    this.#at_work.resolve();
     for (const { n, expires_at } of this.#job.state.approvals) this.#arm(n, expires_at);
   }
 
   /** Resolves with the answer. A question with a known key is not asked again: it is waited for, or answered as before. */
   async ask(asked: Asked, signal: AbortSignal): Promise<Decision> {
+    // An agent may ask before it is stored that it works.
+    await this.#untilAtWork(signal);
     await this.#open(asked);
     while (true) {
       const changed = Promise.withResolvers<void>();
@@ -101,6 +105,16 @@ export class Approvals {
     });
     this.#answered();
     this.#changed.dispatchEvent(new Event("changed"));
+  }
+
+  async #untilAtWork(signal: AbortSignal): Promise<void> {
+    const stop = AbortSignal.any([signal, this.#ended]);
+    const stopped = Promise.withResolvers<void>();
+    const abort = (): void => stopped.resolve();
+    if (stop.aborted) abort();
+    stop.addEventListener("abort", abort, { once: true });
+    await Promise.race([this.#at_work.promise, stopped.promise]);
+    stop.removeEventListener("abort", abort);
   }
 
   async #open(asked: Asked): Promise<void> {

@@ -122,7 +122,7 @@ export class InnerEngine implements SandboxDriver, AsyncDisposable {
   work: Work = async () => undefined;
   away = false;
   /** What happens inside while the start of a job is on its way, before it is answered. */
-  hindrance: (runner: InnerRunner) => void = () => undefined;
+  hindrance: (runner: InnerRunner) => void | Promise<void> = () => undefined;
   #watchers = new Set<(status: SandboxStatus) => void>();
 
   async info() {
@@ -281,7 +281,7 @@ export class InnerRunner implements AsyncDisposable {
         if (started !== null) return;
         started = start;
         void engine.work(this, start).catch(() => undefined);
-        engine.hindrance(this);
+        await engine.hindrance(this);
       },
       message: async ({ text }) => {
         await this.emit({ type: "message.said", data: { from: "person", text } });
