@@ -131,8 +131,15 @@ export class JobOutbound implements Outbound {
 
   #portion({ provider, model, input_tokens, output_tokens }: Estimate): Portion {
     const price = modelInfo(this.#dependencies.config.models, provider, model);
-    const cost_usd = costOf(price, { input_tokens, cached_tokens: 0, output_tokens }) ?? 0;
-    return { tokens: input_tokens + output_tokens, cost_usd };
+    const cost_usd = costOf(price, { input_tokens, cached_tokens: 0, output_tokens });
+    // A program may name another model than the one that the job was admitted with.
+    if (cost_usd === null && this.#job.record.request.budget.max_cost_usd !== null)
+      throw new AppError({
+        code: "model_route_denied",
+        message: `The price of ${provider}/${model} is not known, and the job has a budget in dollars.`,
+        hint: `Add models["${provider}/${model}"] with its prices to config.json.`,
+      });
+    return { tokens: input_tokens + output_tokens, cost_usd: cost_usd ?? 0 };
   }
 
   #reservation(reserved: Disposable, begun: number): Reservation {
