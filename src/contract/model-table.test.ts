@@ -9,11 +9,14 @@ test("a known model is found by its name, a dated version, a preview and a gatew
   assert.deepEqual(modelInfo({}, "google", "gemini-2.5-flash-preview-09-2025"), flash);
   assert.deepEqual(modelInfo({}, "openrouter", "google/gemini-2.5-flash"), flash);
   assert.notDeepEqual(modelInfo({}, "google", "gemini-2.5-flash-lite"), flash);
+  for (const model of ["gpt-5-2025-08-07", "gpt-5-chat-latest", "gpt-5-codex", "gpt-5:free"])
+    assert.equal(modelInfo({}, "openai", model).output_usd_per_million, 10, model);
   assert.equal(modelInfo({}, "anthropic", "claude-haiku-4-5-20251001").output_usd_per_million, 5);
 });
 
 test("a name that only begins like a known one is another model, of which nothing is assumed but a small window", () => {
-  for (const model of ["gpt-50", "gpt-5.9", "llama3:8b", "", "constructor", "__proto__"]) {
+  const others = ["gpt-5-pro", "gpt-5.2-pro-2026-01-01", "gemini-2.5-flash-image", "gpt-4o-audio-preview"];
+  for (const model of [...others, "gpt-50", "gpt-5.9", "llama3:8b", "", "constructor", "__proto__"]) {
     const info = modelInfo({}, "p", model);
     assert.deepEqual([info.context_tokens, info.input_usd_per_million], [128_000, null], model);
   }

@@ -62,6 +62,9 @@ const MODELS: Record<string, Row> = {
   "claude-haiku-4-5": [200_000, 64_000, 1, 0.1, 5],
 };
 
+/** What may follow the name of a model without making it another one. */
+const VERSION = /^(?:[-@:](?:[0-9]+|v[0-9]+|latest|preview|exp|chat|codex|customtools|free|thinking))*$/;
+
 /**
  * What is known of a model: the configuration's words on `provider/model`, then on `model`, then the built-in table, then what is assumed
  * of an unknown one; field by field.
@@ -82,8 +85,8 @@ function builtIn(model: string): Partial<ModelConfig> {
   const name = model.slice(model.lastIndexOf("/") + 1);
   let best = "";
   for (const known of Object.keys(MODELS)) {
-    // Only a whole word fits: `gpt-5` is not the beginning of `gpt-5.5` or `gpt-50`.
-    const fits = name === known || (name.startsWith(known) && /^[-@:]/.test(name.slice(known.length)));
+    // `gpt-5` is not the beginning of `gpt-5.5`, nor of `gpt-5-pro`, which costs twelve times as much.
+    const fits = name.startsWith(known) && VERSION.test(name.slice(known.length));
     if (fits && known.length > best.length) best = known;
   }
   const row = MODELS[best];
