@@ -9,6 +9,7 @@ import type { BrokerDeps } from "./broker.ts";
 import { estimateOf } from "./estimate.ts";
 import { answerHeaders, requestHeaders } from "./headers.ts";
 import { hasTooManyValues, VALUES_MAX } from "./json-values.ts";
+import { keyMask } from "./key-mask.ts";
 import type { ModelRoute } from "./routes.ts";
 import { nextTurn } from "./turns.ts";
 import { decoderOf } from "./upstream.ts";
@@ -105,8 +106,7 @@ export class ModelCallRun {
     response.writeHead(status, answerHeaders(headers, key));
     // So that a stream's head is seen before its first part comes.
     response.flushHeaders();
-    // A good answer is not searched for the key: it would have to be held back, and what a model writes has never seen it.
-    const whole = await passed(answer, response, counter, signal);
+    const whole = await passed(answer, response, { counter, mask: keyMask(key) }, signal);
     return { outcome: whole ? "ok" : "cut", http_status: status, counter };
   }
 
@@ -195,7 +195,7 @@ export class ModelCallRun {
 async function passed(
   answer: IncomingMessage,
   response: ServerResponse,
-  counter: UsageCounter,
+  { counter, mask }: { counter: UsageCounter; mask: Transform | null },
   signal: AbortSignal,
 ): Promise<boolean> {
   const decoder = decoderOf(answer.headers["content-encoding"]);
@@ -212,7 +212,7 @@ async function passed(
     },
   });
   try {
-    await pipeline(answer, tap, response, { signal });
+    await pipeline(mask === null ? [answer, tap, response] : [answer, tap, mask, response], { signal });
     if (decoder && !decoder.destroyed) await ended(decoder);
     return true;
   } catch {
