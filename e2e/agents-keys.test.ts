@@ -106,6 +106,16 @@ for (const [agent, status] of [
     await assertJobWithout(job_id);
   });
 
+for (const agent of ["native", "gemini-cli"] as const)
+  test(`a provider that says the key in a good answer does not tell it to ${agent}`, async () => {
+    const answer = { text: "The key is {key}.", piece_chars: 100 };
+    const { job_id } = await place.begin(`says-${agent}`, { rules: [{ when: {}, answer }] }, { agent });
+    const { job } = await place.done(job_id);
+    assertComplete({ job });
+    assert.match(job.result?.summary ?? "", /^The key is \*+\.$/);
+    await assertJobWithout(job_id);
+  });
+
 test("a provider that needs no key gets none, not even the one that stands for it in the sandbox", async () => {
   await using models = await ModelServer.start({ key: null });
   const ollama = { protocol: "openai", base_url: models.openai_url, default_model: "llama" };

@@ -215,6 +215,25 @@ describe("the native agent", { concurrency: 3 }, () => {
     assert.equal(ofType(events, "step.ended").length, 1);
   });
 
+  for (const protocol of ["google", "openai", "anthropic"] as const)
+    test(`asks again when a stream of ${protocol} ends with an error`, async () => {
+      const half = {
+        text: "Half of an answer.",
+        breaks_with: { status: 503, message: "The model is overloaded." },
+      };
+      const model = `breaks-${protocol}`;
+      const turns = [
+        plan(),
+        { answer: half },
+        { answer: shell("echo once") },
+        ...finish("Once.", { result: "once" }),
+      ];
+      const { job, events } = await place.run(model, { turns }, { model: `${protocol}/${model}` });
+      assertComplete({ job });
+      assert.ok(!JSON.stringify(ofType(events, "message.said")).includes("Half of"));
+      assert.equal(ofType(events, "model.called").length, turns.length);
+    });
+
   test("ends at once with the provider's own words when the key is wrong", async () => {
     const { job, events } = await place.run("wrong-key", {}, { model: "mistyped/wrong-key" });
     assertReason(job, "agent_failed");

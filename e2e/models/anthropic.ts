@@ -151,11 +151,19 @@ function pieces(said: Said, answer: { model: string; content: ContentOut[]; usag
       message: { ...started, usage: usageBody({ input, cached, output: 1, thoughts: 0 }) },
     }),
     ...blocks,
-    event("message_delta", {
-      delta: { stop_reason: stopReason(said), stop_sequence: null },
-      usage: { output_tokens: output + thoughts },
-    }),
-    event("message_stop", {}),
+    ...(said.breaks_with === undefined
+      ? [
+          event("message_delta", {
+            delta: { stop_reason: stopReason(said), stop_sequence: null },
+            usage: { output_tokens: output + thoughts },
+          }),
+          event("message_stop", {}),
+        ]
+      : [
+          event("error", {
+            error: { type: "overloaded_error", message: said.breaks_with.message ?? "Overloaded" },
+          }),
+        ]),
   ];
 }
 

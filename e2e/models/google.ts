@@ -11,7 +11,7 @@ import {
   textOf,
   usageOf,
 } from "./protocol.ts";
-import type { AnswerUsage, Refused, Said } from "./scenario.ts";
+import type { AnswerUsage, ErrorSaid, Said } from "./scenario.ts";
 
 const STATUS_NAMES: Record<number, string> = {
   400: "INVALID_ARGUMENT",
@@ -88,17 +88,21 @@ export class GoogleProtocol implements ModelProtocol {
           responseId: "scripted-response",
         }));
         if (!stream) return json(whole[0]);
-        if (as_events) return events(whole.map((chunk) => `data: ${JSON.stringify(chunk)}\r\n\r\n`));
-        return json(whole);
+        const said_last = said.breaks_with && errorBody(this.#words(said.breaks_with));
+        const sent = said_last === undefined ? whole : [...whole.slice(0, -1), said_last];
+        if (as_events) return events(sent.map((chunk) => `data: ${JSON.stringify(chunk)}\r\n\r\n`));
+        return json(sent);
       },
       refuse: (refused) => {
-        const [status, message] = [
-          refused.status,
-          refused.message ?? MESSAGES[refused.status] ?? "The request failed.",
-        ];
-        return error(status, message.replaceAll("{key}", this.#key ?? ""), details(refused, model));
+        const { status, message } = this.#words(refused);
+        return error(status, message, details(refused, model));
       },
     };
+  }
+
+  #words({ status, message }: ErrorSaid): { status: number; message: string } {
+    const words = message ?? MESSAGES[status] ?? "The request failed.";
+    return { status, message: words.replaceAll("{key}", this.#key ?? "") };
   }
 
   #whole(said: Said): Chunk {
@@ -165,11 +169,18 @@ function usageMetadata({ input, output, cached, thoughts }: AnswerUsage, last: b
 }
 
 function error(code: number, message: string, more: object[] = []): Reply {
-  const status = STATUS_NAMES[code] ?? "UNKNOWN";
-  return json({ error: { code, message, status, ...(more.length > 0 ? { details: more } : {}) } }, code);
+  return json(errorBody({ status: code, message }, more), code);
 }
 
-function details({ status, retry_after_s }: Refused["error"], model: string): object[] {
+function errorBody(
+  { status: code, message }: { status: number; message: string },
+  more: object[] = [],
+): object {
+  const status = STATUS_NAMES[code] ?? "UNKNOWN";
+  return { error: { code, message, status, ...(more.length > 0 ? { details: more } : {}) } };
+}
+
+function details({ status, retry_after_s }: ErrorSaid, model: string): object[] {
   if (status !== 429) return [];
   const quota = {
     "@type": "type.googleapis.com/google.rpc.QuotaFailure",

@@ -155,7 +155,8 @@ export class OpenAiProtocol implements ModelProtocol {
         const usage = usageOf(said, body);
         if (!stream) return json(this.#whole(said, model, usage));
         const told = request.stream_options?.include_usage === true;
-        return events([...this.#pieces(said, model, told ? usage : null), "data: [DONE]\n\n"]);
+        const end = said.breaks_with === undefined ? ["data: [DONE]\n\n"] : [];
+        return events([...this.#pieces(said, model, told ? usage : null), ...end]);
       },
       refuse: ({ status, message, retry_after_s }) =>
         error(
@@ -205,6 +206,11 @@ export class OpenAiProtocol implements ModelProtocol {
       );
       for (const piece of inPieces(called.arguments, said.piece_chars))
         chunks.push(chunk({ tool_calls: [{ index, function: { arguments: piece } }] }));
+    }
+    if (said.breaks_with !== undefined) {
+      const { status, message = "Provider disconnected" } = said.breaks_with;
+      chunks.push({ error: { code: status, message: message.replaceAll("{key}", this.#key ?? "") } });
+      return chunks.map((one) => `data: ${JSON.stringify(one)}\n\n`);
     }
     chunks.push(chunk({}, finishReason(said)));
     if (usage !== null)

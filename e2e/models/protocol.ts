@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ModelRequest } from "./conversation.ts";
-import type { AnswerUsage, Refused, Said } from "./scenario.ts";
+import type { AnswerUsage, ErrorSaid, Said } from "./scenario.ts";
 
 export type Incoming = {
   method: string;
@@ -17,7 +17,7 @@ export type Reply = { status: number; headers: Record<string, string>; pieces: s
 export type Generation = {
   request: ModelRequest;
   answer(said: Said): Reply;
-  refuse(error: Refused["error"]): Reply;
+  refuse(error: ErrorSaid): Reply;
 };
 
 /** One provider's form of HTTP. Null for a path that is not its own. */

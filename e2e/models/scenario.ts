@@ -56,9 +56,18 @@ export type ToolCall = z.infer<typeof ToolCall>;
 
 export const FINISHES = ["stop", "max_tokens", "safety", "blocked_prompt", "malformed_call"] as const;
 
+const ErrorSaid = z.strictObject({
+  status: z.int().min(400).max(599),
+  /** `{key}` in it becomes the key that came, as careless providers do it. */
+  message: z.string().optional(),
+  retry_after_s: z.number().min(0).optional(),
+});
+export type ErrorSaid = z.infer<typeof ErrorSaid>;
+
 /** What the model answers. With nothing in it, it is an answer that is empty. */
 const Said = z.strictObject({
   thought: z.string().optional(),
+  /** `{key}` in it becomes the key that came. */
   text: z.string().optional(),
   /** Sent as the text of the answer. */
   json: z.json().optional(),
@@ -68,16 +77,11 @@ const Said = z.strictObject({
   usage: AnswerUsage.nullable().optional(),
   /** How many characters of text or arguments a piece of a stream holds. */
   piece_chars: z.int().min(1).default(24),
+  /** In a stream, whose status was said to be 200, comes this instead of its end. */
+  breaks_with: ErrorSaid.optional(),
 });
 
-const Refused = z.strictObject({
-  error: z.strictObject({
-    status: z.int().min(400).max(599),
-    /** `{key}` in it becomes the key that came, as careless providers do it. */
-    message: z.string().optional(),
-    retry_after_s: z.number().min(0).optional(),
-  }),
-});
+const Refused = z.strictObject({ error: ErrorSaid });
 
 const timing = {
   delay_ms: z.int().min(0).max(60_000).default(0),
@@ -90,7 +94,6 @@ export const Answer = z.union([Refused.extend(timing), Said.extend(timing)]);
 export type Answer = z.infer<typeof Answer>;
 export type AnswerInput = z.input<typeof Answer>;
 export type Said = Exclude<Answer, { error: unknown }>;
-export type Refused = Extract<Answer, { error: unknown }>;
 
 const Turn = z.strictObject({
   when: When.default({}),

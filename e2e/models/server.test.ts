@@ -204,6 +204,18 @@ test("a stream that is cut breaks off after so many bytes", async () => {
   await assert.rejects(at.google(hello), "nothing came at all");
 });
 
+test("a stream may end with an error in each protocol, though its status was 200", async () => {
+  const answer = { text: "half of it", piece_chars: 5, breaks_with: { status: 503, message: "Lost it." } };
+  await using at = await serving({ turns: [{ answer, times: 3 }] });
+  const google = await sse(await at.google(hello, "streamGenerateContent?alt=sse"));
+  assert.equal(google[0].candidates[0].content.parts[0].text, "half ");
+  assert.deepEqual(google.at(-1), { error: { code: 503, message: "Lost it.", status: "UNAVAILABLE" } });
+  const openai = await sse(await at.openai({ ...chat, stream: true }));
+  assert.deepEqual(openai.at(-1), { error: { code: 503, message: "Lost it." } });
+  const anthropic = await sse(await at.anthropic({ ...chat, stream: true }));
+  assert.deepEqual([anthropic.at(-1).type, anthropic.at(-1).error.message], ["error", "Lost it."]);
+});
+
 test("OpenAI: arguments come in pieces, and usage where it is asked for", async () => {
   const usage = { input: 10, output: 5, cached: 4, thoughts: 7 };
   const args = { command: "echo a long command" };

@@ -5,7 +5,7 @@ import { GoogleProtocol } from "./google.ts";
 import { OpenAiProtocol } from "./openai.ts";
 import { Play, type Respond } from "./play.ts";
 import { type Generation, type Incoming, json, type ModelProtocol, type Reply } from "./protocol.ts";
-import type { Answer, ScenarioInput } from "./scenario.ts";
+import type { Answer, Said, ScenarioInput } from "./scenario.ts";
 
 /** What a real provider takes at most. */
 const BODY_MAX_BYTES = 20 * 1024 * 1024;
@@ -109,8 +109,13 @@ export class ModelServer {
         incoming,
         generation.refuse({ status: 400, message: `The scenario was not kept to. ${answer}` }),
       );
-    const reply = "error" in answer ? generation.refuse(answer.error) : generation.answer(answer);
+    const reply =
+      "error" in answer ? generation.refuse(answer.error) : generation.answer(this.#withKey(answer));
     await send(response, incoming, reply, answer);
+  }
+
+  #withKey(said: Said): Said {
+    return said.text === undefined ? said : { ...said, text: said.text.replaceAll("{key}", this.key) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
