@@ -49,16 +49,18 @@ test("docs/configuration.md lists each field of config.json with its default, an
 });
 
 test("the examples of config.json in the documentation are valid configurations", () => {
-  for (const [name, templates] of [
+  for (const [name, ...templates] of [
     ["configuration.md", ["ruby"]],
     ["models.md", []],
-    ["agents.md", ["my-agents"]],
+    ["agents.md", ["codex"], ["my-agent"]],
   ] as const) {
     const text = readFileSync(join(ROOT, "docs", name), "utf8");
     const examples = Array.from(text.matchAll(/```json\n([\s\S]*?)```/g), ([, example = ""]) => example);
-    assert.equal(examples.length, 1, name);
-    const config = Config.parse(JSON.parse(examples[0] ?? ""));
-    assert.deepEqual(Object.keys(config.templates).sort(), ["agents", "base", ...templates].sort());
+    assert.equal(examples.length, templates.length, name);
+    for (const [index, example] of examples.entries()) {
+      const known = Object.keys(Config.parse(JSON.parse(example)).templates).sort();
+      assert.deepEqual(known, ["agents", "base", ...(templates[index] ?? [])].sort());
+    }
   }
 });
 
