@@ -97,7 +97,7 @@ test("a run that adds a model provider restarts the orchestrator in the backgrou
   await working.untilPrinted("line 1\\n");
   const before_it = await holder();
   assert.deepEqual(before_it.providers, []);
-  const added = await sealwork(["run", "--detach", "--json", script("true")], {
+  const added = await sealwork(["run", "--agent", "script", "--detach", "--json", script("true")], {
     GEMINI_API_KEY: "key-of-a-test",
   });
   assert.equal(added.code, 0, added.stderr);
@@ -128,7 +128,7 @@ test("a run that adds a model provider restarts the orchestrator in the backgrou
   const printed = events.map((event) => (event.type === "step.output" ? event.data.data : "")).join("");
   assert.equal(printed, [1, 2, 3, 4, 5, 6, 7, 8].map((n) => `line ${n}\n`).join(""));
 
-  const same = await sealwork(["run", script("true")]);
+  const same = await sealwork(["run", "--agent", "script", script("true")]);
   assert.equal(same.code, 0, same.stderr);
   assert.equal((await holder()).pid, after_it.pid, "a run without the variable restarts nothing");
   const { job_id } = ScheduleAnswer.parse(JSON.parse(added.stdout));
