@@ -175,6 +175,24 @@ test("a model is found by provider and name, by name alone, or by default", () =
   assert.equal(choose("small", [GOOGLE, ROUTER], "router/vendor/big"), "router small");
 });
 
+test("a model's name that no provider can know is refused before anything runs for it", () => {
+  const NAMES = [GOOGLE, OPENAI];
+  for (const model of ["nobody/gemini-x", "google/", "google/nobody/gemini-x"])
+    assert.deepEqual(faults({ model }, NAMES), [["body.model", "unknown_model"]], model);
+  assert.throws(
+    () => admitted({ model: "nobody/x" }, NAMES),
+    /no provider "nobody"; there are: google, openai/,
+  );
+  const cli = { agent: "gemini-cli", model: "openai/gpt" };
+  assert.throws(
+    () => admitted(cli, NAMES),
+    /openai speaks the openai protocol.*needs one that speaks google/,
+  );
+  for (const model of ["openai/vendor/big", "google/gemini-y", "gemini-y"])
+    assert.deepEqual(faults({ model }, NAMES), [], model);
+  assert.deepEqual(faults({ model: "vendor/big" }, [OPENAI]), []);
+});
+
 function pick({ agent, template, model }: { agent: string; template: string; model: string | null }) {
   return [agent, template, model];
 }

@@ -7,7 +7,7 @@ import { type Limits, mergeLimits } from "../contract/limits.ts";
 import { modelInfo } from "../contract/model-table.ts";
 import { parseScript } from "../contract/script.ts";
 import type { DriverInfo } from "./driver.ts";
-import { type ChosenModel, chooseModel, modelName } from "./models.ts";
+import { type ChosenModel, chooseModel, modelFault, modelName } from "./models.ts";
 
 /** What a request is held against. */
 export type Circumstances = { config: Config; providers: readonly Provider[]; machine: DriverInfo };
@@ -31,6 +31,8 @@ export function admit(request: JobRequest | AdmittedRequest, circumstances: Circ
   const fault: Fault = (loc, msg, type) => faults.push({ loc: ["body", ...loc], msg, type });
 
   const { agent, model } = settleAgent(request, circumstances, fault);
+  const wrong_model = model === null ? null : modelFault(request.model, model, circumstances.providers);
+  if (wrong_model !== null) fault(["model"], wrong_model, "unknown_model");
   const name = request.template ?? ownTemplate(agent, config) ?? config.default_template;
   // A name such as `constructor` is found on every object, but is no template.
   const template = Object.hasOwn(config.templates, name) ? config.templates[name] : undefined;

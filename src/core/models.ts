@@ -30,6 +30,22 @@ export function chooseModel(
   return null;
 }
 
+/** What is plainly wrong with the name of a model, before anything runs for it; null when its provider may know it. */
+export function modelFault(
+  wanted: string | null,
+  { provider, model }: ChosenModel,
+  providers: readonly Provider[],
+): string | null {
+  if (model === "") return `"${wanted}" names a provider but no model.`;
+  const other = wanted === null ? null : named(wanted, providers);
+  if (other !== null && other.provider.name !== provider.name)
+    return `The provider ${other.provider.name} speaks the ${other.provider.protocol} protocol, and the agent needs one that speaks ${provider.protocol}.`;
+  // Names of other protocols' models may have slashes.
+  if (provider.protocol !== "google" || !model.includes("/")) return null;
+  const known = providers.map(({ name }) => name).join(", ");
+  return `There is no provider ${JSON.stringify(model.split("/", 1)[0])}; there are: ${known}.`;
+}
+
 /** A default without a provider in front is a model of the first one. */
 function defaultModel(
   text: string,
