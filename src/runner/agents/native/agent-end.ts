@@ -16,11 +16,15 @@ export function complete(summary: string): AgentEnd {
 }
 
 /** `message` says what happened, to a person; it is the summary too, because nothing better is known. */
-export function failed(message: string, code: ReasonCode = "agent_failed"): AgentEnd {
+export function failed(
+  message: string,
+  code: ReasonCode = "agent_failed",
+  hint: string = REASONS[code],
+): AgentEnd {
   const cut = cutToJsonBytes(message, MESSAGE_MAX_BYTES);
   return {
     outcome: "failed",
-    reason: { code, message: cut, hint: REASONS[code] },
+    reason: { code, message: cut, hint },
     exit_code: null,
     summary: cut,
   };

@@ -181,6 +181,31 @@ for (const protocol of ["google", "openai", "anthropic"] as const)
     assert.equal((await next.conversation.turn("Add one and one.")).summary, "New.", play.failures.join());
   });
 
+test("a wrong key, a wrong name and an address with a web page are not asked again, and the hint says what to mend", async () => {
+  for (const [status, hint] of [
+    [401, /API key/],
+    [403, /API key/],
+    [404, /name.*base URL/],
+    [200, /base URL/],
+  ] as const) {
+    let asked = 0;
+    const server = createServer((_, response) => {
+      asked += 1;
+      response.writeHead(status, { "content-type": "text/html" }).end("<html>It works!</html>");
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    assert.ok(typeof address === "object" && address !== null);
+    const end = await endOf("openai", `http://127.0.0.1:${address.port}`).finally(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    assert.deepEqual([end.outcome, end.reason?.code, asked], ["failed", "agent_failed", 1], `${status}`);
+    assert.match(end.reason?.hint ?? "", hint);
+  }
+});
+
 const PNG =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const look: AgentTool<Record<string, never>> = {

@@ -83,7 +83,7 @@ async function ask(context: AgentContext, choice: ToolChoice): Promise<ModelAnsw
   const request = { instructions, messages, tools, choice, max_output_tokens };
   let answer = await model.ask(request, place.signal);
   // Some servers know no forced calls.
-  if (answer.kind === "failure" && answer.why === "rejected" && typeof choice !== "string")
+  if (answer.kind === "failure" && answer.other_form === true && typeof choice !== "string")
     answer = await model.ask({ ...request, choice: "auto" }, place.signal);
   if (answer.kind === "answer" && answer.input_tokens !== null)
     estimate.learn(
@@ -113,12 +113,17 @@ async function say({ place }: AgentContext, text: string): Promise<void> {
   await place.emit({ type: "message.said", data });
 }
 
-function endOf({ why, message }: ModelFailure): AgentEnd {
+function endOf({ why, message, hint }: ModelFailure): AgentEnd {
   if (why === "budget") return failed(`The budget of the job is used up: ${message}`, "budget_exhausted");
   if (why === "too_long")
     return failed(
       `The model's provider says that the request is too long, after it was shortened too; check the window configured for the model. ${message}`,
     );
-  if (why === "rejected") return failed(`The model's provider refused the request: ${message}`);
-  return failed(`The model could not be reached, or its answers broke off each time: ${message}`);
+  if (why === "rejected")
+    return failed(`The model's provider refused the request: ${message}`, "agent_failed", hint);
+  return failed(
+    `The model could not be reached, or its answers broke off each time: ${message}`,
+    "agent_failed",
+    hint,
+  );
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type IncomingMessage, request as startRequest } from "node:http";
 import { Readable } from "node:stream";
+import { NoModelThere } from "./model-failure.ts";
 
 /**
  * What the providers' libraries fetch with. The platform's own gives up when a server says nothing for five minutes, and a large prompt takes
@@ -21,6 +22,11 @@ export const patientFetch: typeof fetch = async (input, init = {}) => {
   const given = Object.entries(response.headersDistinct).flatMap(([name, values = []]) =>
     values.map((value): [string, string] => [name, value]),
   );
+  const type = response.headers["content-type"] ?? "";
+  if (status < 400 && type.startsWith("text/html")) {
+    response.destroy();
+    throw new NoModelThere(`It answered with a web page (HTTP ${status}, ${type}), not as a model does.`);
+  }
   // An answer that breaks off is an error of its body; the request may tell of it too, when nobody waits for it any more.
   request.on("error", () => undefined);
   return new Response(Readable.toWeb(response), { status, headers: given });
