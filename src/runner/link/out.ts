@@ -21,8 +21,11 @@ import {
 /** The first pause before the socket is dialled again, and the longest; each doubles the one before. */
 const REDIAL_MIN_MS = 50;
 const REDIAL_MAX_MS = 2_000;
-/** How long a program's connection waits for an orchestrator that is just being started anew. */
-const CONNECT_MAX_MS = 30_000;
+/**
+ * How long a program's connection waits for an orchestrator that is away. An agent without its model can do nothing else, and tries a few
+ * times; another program had better be told.
+ */
+const CONNECT_MAX_MS: Record<OutStream, number> = { models: 10 * 60_000, egress: 30_000 };
 const ANSWER_MAX_BYTES = 64 * 1024;
 const Refusal = z.object({ code: z.string(), message: z.string() });
 
@@ -32,14 +35,15 @@ const Refusal = z.object({ code: z.string(), message: z.string() });
  */
 export class OutLink implements AsyncDisposable {
   readonly #path: string;
-  readonly #connect_max_ms: number;
+  readonly #connect_max_ms: Record<OutStream, number>;
   readonly #ending = new AbortController();
   #session: ClientHttp2Session | null = null;
   #dialling: Promise<ClientHttp2Session> | null = null;
 
-  constructor(options: { folder: string; connect_max_ms?: number }) {
+  constructor(options: { folder: string; connect_max_ms?: number | Record<OutStream, number> }) {
     this.#path = join(options.folder, "out");
-    this.#connect_max_ms = options.connect_max_ms ?? CONNECT_MAX_MS;
+    const { connect_max_ms: max_ms = CONNECT_MAX_MS } = options;
+    this.#connect_max_ms = typeof max_ms === "number" ? { models: max_ms, egress: max_ms } : max_ms;
   }
 
   /**
@@ -47,7 +51,7 @@ export class OutLink implements AsyncDisposable {
    * orchestrator refused it with, or with the signal's reason. The signal ends the waiting, not the stream.
    */
   async connect(name: OutStream, signal: AbortSignal = this.#ending.signal): Promise<Duplex> {
-    const giving_up = AbortSignal.timeout(this.#connect_max_ms);
+    const giving_up = AbortSignal.timeout(this.#connect_max_ms[name]);
     for (let pause_ms = REDIAL_MIN_MS; ; pause_ms = Math.min(pause_ms * 2, REDIAL_MAX_MS)) {
       try {
         const either = AbortSignal.any([signal, giving_up, this.#ending.signal]);
