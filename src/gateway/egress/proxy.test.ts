@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { AppError } from "../../contract/errors.ts";
 import { listen, ownRegistry, TestProxy } from "./egress.fake.ts";
 import { isListed, parseHost } from "./target.ts";
 
@@ -249,6 +250,14 @@ test("a host that nobody let through when asked is refused by another rule than 
   const { status, rules, text } = await proxy.tunnel("x.example:443");
   assert.deepEqual([status, rules, proxy.asked], [403, ["approval"], ["x.example:443"]]);
   assert.match(text, /nobody let it through when asked/);
+});
+
+test("a host that a job asks for once too often is refused, and no fault in the log", async () => {
+  const opens = Promise.reject(new AppError({ code: "conflict", message: "The job asks too much." }));
+  const proxy = new TestProxy({ egress: { policy: "packages" }, opens });
+  const { status, rules, text } = await proxy.tunnel("x.example:443");
+  assert.deepEqual([status, rules, proxy.logged], [403, ["approval"], []]);
+  assert.match(text, /asks too much/);
 });
 
 test("lists have names, names below a name, and ports; capitals, other scripts and a last dot make no difference", () => {

@@ -1,4 +1,5 @@
 import { isIPv6, type Socket, connect as tcpConnect } from "node:net";
+import { AppError } from "../../contract/errors.ts";
 import type { Registry } from "../../core/network.ts";
 import type { Outbound } from "../../core/outbound.ts";
 import { whyNotPublic } from "./address.ts";
@@ -91,7 +92,13 @@ async function judge(
   }
   if (policy === "internet" || isListed(target, hosts)) return null;
   if (policy === "packages" && registry !== null) return null;
-  return (await outbound.askEgress(host, port, signal)) ? null : offTheList(policy, target, outbound.asks);
+  try {
+    return (await outbound.askEgress(host, port, signal)) ? null : offTheList(policy, target, outbound.asks);
+  } catch (error) {
+    // A job that asks without end is refused as one that was told no.
+    if (signal.aborted || !(error instanceof AppError)) throw error;
+    return refused("approval", `${host}:${port} is not listed. ${error.message}`);
+  }
 }
 
 async function resolve(
