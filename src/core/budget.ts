@@ -6,6 +6,9 @@ export type Portion = { tokens: number; cost_usd: number };
 /** Why a call does not fit. `for_now`: it would, if calls under way used nothing. */
 export type Refusal = { message: string; for_now: boolean };
 
+/** Calls of a job without a budget of calls: each is an event, also one that the provider refuses at once and for nothing. */
+export const CALLS_MAX = 100_000;
+
 /**
  * What a job may still use of models. Each call sets aside what it could use at most before it is made, so calls that run at the same
  * time cannot pass the budget together; so a job passes it by at most what the estimates of its last calls were short.
@@ -33,8 +36,8 @@ export class BudgetLedger {
     const { max_tokens, max_cost_usd, max_calls } = this.#budget;
     const used = this.#used();
     const calls = used.model_calls + reserved.length;
-    if (max_calls !== null && calls + 1 > max_calls)
-      return `The job made ${calls} model calls, as many as its budget allows.`;
+    if (calls + 1 > (max_calls ?? CALLS_MAX))
+      return `The job made ${calls} model calls, as many as ${max_calls === null ? "any job may" : "its budget allows"}.`;
     const tokens = used.input_tokens + used.output_tokens + sum(reserved, "tokens");
     if (max_tokens !== null && tokens + portion.tokens > max_tokens)
       return `The next model call could use ${portion.tokens} tokens; of the budget of ${max_tokens} are ${Math.max(0, max_tokens - tokens)} left.`;
