@@ -225,6 +225,17 @@ test("a model that is never there ends the job after a bounded number of tries",
   assert.equal(model.requests.length, 8);
 });
 
+test("a provider that has never answered is given up soon; one that has answered is waited for", async () => {
+  const { APICallError } = await import("ai");
+  const away = { url: "", requestBodyValues: {}, message: "The provider does not answer.", statusCode: 502 };
+  const never = await turn(() => ({ error: new APICallError(away) }));
+  assert.match(never.end.reason?.message ?? "", /could not be reached.*does not answer/);
+  assert.equal(never.model.requests.length, 2);
+  const later = await turn((_request, index) => (index === 0 ? plan() : { error: new APICallError(away) }));
+  assert.equal(later.end.outcome, "failed");
+  assert.equal(later.model.requests.length, 9);
+});
+
 test("what a person says reaches the model at its next turn, and before the job ends", async () => {
   const model = new ScriptedModel([
     plan(),

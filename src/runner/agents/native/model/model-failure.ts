@@ -10,6 +10,8 @@ export type ModelFailure = {
   message: string;
   /** What to do about it, where that is known. */
   hint?: string;
+  /** The broker answered for a provider that it had asked several times. */
+  away?: boolean;
   /** A form of the request that another server may take can be tried. */
   other_form?: boolean;
 };
@@ -43,7 +45,7 @@ export function failureOf(error: unknown): ModelFailure {
   if ((status === 400 || status === 413) && TOO_LONG.test(`${error.message} ${responseBody}`))
     return failure("too_long");
   const passing = status < 400 || status >= 500 || RETRYABLE_STATUS.includes(status);
-  if (passing) return { ...failure("unavailable"), hint: HINTS.away };
+  if (passing) return { ...failure("unavailable"), hint: HINTS.away, away: true };
   if (status === 401 || status === 403) return { ...failure("rejected"), hint: HINTS.key };
   if (status === 404) return { ...failure("rejected"), hint: HINTS.address };
   return { ...failure("rejected"), other_form: true };

@@ -15,6 +15,8 @@ import type { ToolDefinition } from "./tool-definition.ts";
 
 /** An answer that was cut, or a provider that is not there, is asked this often in all. The broker has its own patience with 429 and 5xx. */
 const TRIES_MAX = 8;
+/** The same for a provider that has never answered in this job: a wrong address or a server that is off should be told soon. */
+const FIRST_TRIES_MAX = 2;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 30_000;
 /** A model that says nothing for this long is asked anew. Large models think, and local ones read, for minutes. */
@@ -64,6 +66,7 @@ export type Wait = (ms: number, signal: AbortSignal) => Promise<void>;
 export class Model {
   readonly #model: LanguageModel;
   readonly #wait: Wait;
+  #answered = false;
 
   constructor(model: LanguageModel, wait: Wait = (ms, signal) => sleep(ms, undefined, { signal })) {
     this.#model = model;
@@ -76,7 +79,10 @@ export class Model {
       signal.throwIfAborted();
       const result = await this.#once(request, signal);
       signal.throwIfAborted();
-      if (result.kind === "answer" || result.why !== "unavailable" || tries === TRIES_MAX) return result;
+      if (result.kind === "answer") this.#answered = true;
+      if (result.kind === "answer" || result.why !== "unavailable") return result;
+      const most = this.#answered || result.away !== true ? TRIES_MAX : FIRST_TRIES_MAX;
+      if (tries >= most) return result;
       await this.#wait(Math.min(RETRY_FIRST_MS * 2 ** (tries - 1), RETRY_MAX_MS), signal);
     }
   }
