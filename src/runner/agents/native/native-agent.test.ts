@@ -283,9 +283,9 @@ test("with the policy `always` a person is asked before what changes something, 
   assert.deepEqual(
     agent.questions.map(({ key, kind, title }) => [key, kind, title]),
     [
-      ["call-1", "step", "rm a"],
-      ["call-2", "step", "touch b"],
-      ["call-3", "step", "Check: c"],
+      ["call-1", "step", "shell: rm a"],
+      ["call-2", "step", "shell: touch b"],
+      ["call-3", "step", "shell: Check: c"],
     ],
   );
   assert.match(model.lastWords(2), /said no/);

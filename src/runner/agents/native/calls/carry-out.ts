@@ -126,8 +126,9 @@ async function runTool(
 export function askPerson(
   { place }: AgentContext,
   key: string,
-  subject: { title: string; code: string },
+  subject: { tool: string; title: string; code: string },
 ): Promise<"allow" | "deny"> {
-  const title = cutToJsonBytes(subject.title, TITLE_MAX_BYTES);
+  // The name of a file or a line of code does not say what becomes of it.
+  const title = cutToJsonBytes(`${subject.tool}: ${subject.title}`, TITLE_MAX_BYTES);
   return place.ask({ key, kind: "step", title, detail: cutToJsonBytes(subject.code, DETAIL_MAX_BYTES) });
 }

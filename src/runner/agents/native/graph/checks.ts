@@ -16,16 +16,16 @@ export type CheckResult = { check: Check; passed: boolean | null; text: string }
 export async function runCheck(context: AgentContext, check: Check): Promise<CheckResult> {
   const { journal, place, steps } = context;
   const title = `Check: ${check.title}`;
+  const subject = { tool: "shell" as const, title, code: check.command };
   const number = journal.state.calls + 1;
   await journal.set({ calls: number });
   if (place.start.approval === "always") {
-    const decision = await askPerson(context, `call-${number}`, { title, code: check.command });
+    const decision = await askPerson(context, `call-${number}`, subject);
     if (decision === "deny") return { check, passed: null, text: "A person did not allow it." };
   }
   const step = steps.last + 1;
   await journal.set({ steps: step, open: { id: `check-${number}`, number, step } });
   let tail = Buffer.alloc(0);
-  const subject = { tool: "shell" as const, title, code: check.command };
   const result = await steps.run(subject, place.signal, async (step_context) => {
     const timing = new AbortController();
     const timer = setTimeout(() => timing.abort(new StopCause("timed_out")), CHECK_TIMEOUT_MS);
