@@ -24,7 +24,8 @@ export type Story = {
   exit_code: number | null;
   steps: StepTold[];
   details: Map<number, { code: string; head: string; tail: string; cut: number }>;
-  said: { from: string; text: string }[];
+  /** `after_step` is the last step that had begun. */
+  said: { from: string; text: string; after_step: number }[];
 };
 
 export async function tellStory(events: AsyncIterable<Event>): Promise<Story> {
@@ -53,12 +54,13 @@ export async function tellStory(events: AsyncIterable<Event>): Promise<Story> {
       case "step.output": {
         const detail = story.details.get(event.data.step);
         if (detail === undefined) break;
-        const text = decodeOutput(event.data).toString("utf8");
-        const room = EXCERPT_CHARS - detail.head.length;
-        detail.head += text.slice(0, room);
-        const joined = detail.tail + text.slice(room);
-        detail.cut += Math.max(0, joined.length - EXCERPT_CHARS);
-        detail.tail = joined.slice(-EXCERPT_CHARS);
+        addOutput(detail, decodeOutput(event.data).toString("utf8"));
+        break;
+      }
+      case "step.displayed": {
+        const detail = story.details.get(event.data.step);
+        const { mime, text } = event.data;
+        if (detail !== undefined) addOutput(detail, text === null ? `[${mime}]\n` : `${text.trimEnd()}\n`);
         break;
       }
       case "step.ended": {
@@ -69,7 +71,8 @@ export async function tellStory(events: AsyncIterable<Event>): Promise<Story> {
         break;
       }
       case "message.said":
-        if (story.said.length < STEPS_TOLD_MAX) story.said.push(event.data);
+        if (story.said.length < STEPS_TOLD_MAX)
+          story.said.push({ ...event.data, after_step: story.steps.at(-1)?.step ?? 0 });
         break;
       case "agent.waiting":
         story.summary = event.data.summary;
@@ -85,18 +88,25 @@ export async function tellStory(events: AsyncIterable<Event>): Promise<Story> {
   return story;
 }
 
+function addOutput(detail: { head: string; tail: string; cut: number }, text: string): void {
+  const room = EXCERPT_CHARS - detail.head.length;
+  detail.head += text.slice(0, room);
+  const joined = detail.tail + text.slice(room);
+  detail.cut += Math.max(0, joined.length - EXCERPT_CHARS);
+  detail.tail = joined.slice(-EXCERPT_CHARS);
+}
+
 /** The job as Markdown for people. All that came out of the sandbox stands in fences that it cannot close. */
 export function* transcript(record: JobRecord, story: Story): Generator<string> {
   const ending = record.state.ending;
+  const { model } = record.request;
   yield `# Job ${record.job_id}\n\n`;
   yield `- Status: ${ending?.status ?? "unknown"}\n`;
   if (ending?.reason != null) yield `- Reason: ${ending.reason.code}: ${oneLine(ending.reason.message)}\n`;
-  yield `- Scheduled: ${record.scheduled_at}\n- Agent: ${record.request.agent}\n- Template: ${record.request.template}\n`;
+  yield `- Scheduled: ${record.scheduled_at}\n- Agent: ${record.request.agent}\n${model === null ? "" : `- Model: ${model}\n`}- Template: ${record.request.template}\n`;
   yield `\n## Task\n\n${fenced(record.request.prompt)}`;
-  if (story.said.length > 0) yield "\n## Said\n";
-  for (const { from, text } of story.said)
-    yield `\n${from === "person" ? "A person" : "The agent"}:\n\n${fenced(text)}`;
   if (story.summary !== "") yield `\n## Summary\n\n${fenced(story.summary)}`;
+  yield* said(story, 0);
   for (const told of story.steps) {
     yield `\n## Step ${told.step} (${told.tool}): ${oneLine(told.title)}\n`;
     const detail = story.details.get(told.step);
@@ -107,7 +117,13 @@ export function* transcript(record: JobRecord, story: Story): Generator<string> 
       if (output !== "") yield `\nOutput:\n\n${fenced(output)}`;
     }
     yield `\n${outcome(told)}\n`;
+    yield* said(story, told.step);
   }
+}
+
+function* said(story: Story, after: number): Generator<string> {
+  for (const { from, text, after_step } of story.said)
+    if (after_step === after) yield `\n## ${from === "person" ? "A person" : "The agent"}\n\n${fenced(text)}`;
 }
 
 function outcome(told: StepTold): string {
