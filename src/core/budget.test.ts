@@ -12,7 +12,7 @@ test("a job without a budget of calls is bounded all the same, and one with a bu
   assert.ok(Symbol.dispose in made(CALLS_MAX - 1, null));
   assert.ok(Symbol.dispose in made(CALLS_MAX, CALLS_MAX + 1));
   assert.deepEqual(made(CALLS_MAX, null), {
-    message: `The job made ${CALLS_MAX} model calls, as many as any job may.`,
+    message: `The job made ${CALLS_MAX} model calls, as many as a job may.`,
     for_now: false,
   });
   assert.deepEqual(made(3, 3), {

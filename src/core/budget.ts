@@ -37,7 +37,7 @@ export class BudgetLedger {
     const used = this.#used();
     const calls = used.model_calls + reserved.length;
     if (calls + 1 > (max_calls ?? CALLS_MAX))
-      return `The job made ${calls} model calls, as many as ${max_calls === null ? "any job may" : "its budget allows"}.`;
+      return `The job made ${calls} model calls, as many as ${max_calls === null ? "a job may" : "its budget allows"}.`;
     const tokens = used.input_tokens + used.output_tokens + sum(reserved, "tokens");
     if (max_tokens !== null && tokens + portion.tokens > max_tokens)
       return `The next model call could use ${portion.tokens} tokens; of the budget of ${max_tokens} are ${Math.max(0, max_tokens - tokens)} left.`;
