@@ -99,6 +99,23 @@ test("through hundreds of steps and many compactions an early fact survives, and
     );
 });
 
+test("work that is never the same and never done is ended by its number of actions", async () => {
+  const CALLS = 20;
+  let answers = 0;
+  const model = new ScriptedModel((request, index) => {
+    if (isSummary(request)) return summaryOf(request);
+    if (index === 0) return { calls: [PLAN] };
+    answers += 1;
+    const parts = Array.from({ length: CALLS }, (_, index) => answers * CALLS + index);
+    return { calls: parts.map((part) => ({ name: "read_part", input: { part, length: 12 } })) };
+  });
+  await using agent = await agentWith(model);
+  const end = await agent.conversation.turn("Read on and on.");
+  assert.deepEqual([end.outcome, end.reason?.code], ["failed", "agent_failed"]);
+  assert.match(end.reason?.message ?? "", /took \d+ actions in this turn/);
+  assert.ok(answers < 2_000 / CALLS, `${answers}`);
+});
+
 test("a model that cannot summarise does not lose what its notes and the person said", async () => {
   let part = 0;
   const model = new ScriptedModel((request, index) => {
