@@ -66,7 +66,23 @@ const Detail = z.union([
   ),
 ]);
 
-function refusal(method: string, { message, data }: RequestError, cli: CliProcess): string {
+/** Some CLIs hand on the whole answer of their provider. */
+const Wrapped = z.object({
+  error: z.object({ message: z.string(), code: z.optional(z.union([z.string(), z.number()])) }),
+});
+
+/** The words in an error that is the JSON of a provider's answer; any other error as it stands. */
+export function wordsOf(text: string): string {
+  try {
+    const { message, code } = Wrapped.parse(JSON.parse(text)).error;
+    return code === undefined ? message : `${code} ${message}`;
+  } catch {
+    return text;
+  }
+}
+
+function refusal(method: string, { message: given, data }: RequestError, cli: CliProcess): string {
+  const message = wordsOf(given);
   const detail = Detail.safeParse(data);
   const told = detail.success && !message.includes(detail.data);
   const words = told ? `${message}: ${detail.data}` : message;
