@@ -153,7 +153,8 @@ test("serve in the foreground says where it listens, and on SIGINT or SIGTERM cl
     assert.equal(existsSync(join(data, "sealwork.db-wal")), false, "the store is closed");
     assert.equal((await sealwork(["ls"])).code, 5);
     following.kill("SIGINT");
-    assert.equal((await following.ended).code, 130);
+    const followed = await following.ended;
+    assert.equal(followed.code, 130, followed.stderr);
   }
 });
 

@@ -104,7 +104,10 @@ test("npm's settings are read from npm itself, scopes and certificates included,
     npmrc,
     "registry=http://127.0.0.1:4873/\n@mine:registry=https://mine.test/\ncafile=/own.pem\n",
   );
-  const { files, ...read } = await readNpmSettings(["npm", "--userconfig", npmrc], never);
+  // An npm that runs these tests hands its own settings down, and they would win.
+  const handed_down = Object.keys(process.env).filter((name) => /^npm_config_/i.test(name));
+  const plain = ["env", ...handed_down.flatMap((name) => ["-u", name])];
+  const { files, ...read } = await readNpmSettings([...plain, "npm", "--userconfig", npmrc], never);
   assert.deepEqual(read, {
     registry: "http://127.0.0.1:4873/",
     registries: ["http://127.0.0.1:4873/", "https://mine.test/"],
