@@ -63,7 +63,7 @@ export function answerRow(
 
 /** What people can do about an agent that waits after its answer; `how` they say more to it. */
 export function followUpRow(linger_s: number, how: string): string {
-  return `The job stays open ${formatSpan(linger_s)} for a follow-up: ${how}. Then its work is packed.`;
+  return `The job stays open ${formatSpan(linger_s)} for a follow-up: ${how}. Then, or when it is cancelled, its work is packed.`;
 }
 
 export function sendCommand(job_id: string): string {

@@ -9,6 +9,7 @@ import { type LogsOptions, logs } from "./commands/logs.ts";
 import { providers } from "./commands/providers.ts";
 import { type RunOptions, run } from "./commands/run.ts";
 import { doctor, type ServeOptions, serve, setup, stop } from "./commands/server.ts";
+import { watch } from "./commands/watch.ts";
 import { type Context, Interrupted } from "./context.ts";
 import { reportError } from "./error-report.ts";
 import { EXIT } from "./exit-code.ts";
@@ -89,6 +90,9 @@ export function createProgram(io: Io, local: LocalServer): Command {
   command("status", "show one job")
     .argument("<id>", ID_HELP)
     .action((id: string, _options: object, from: Command) => act(from, (context) => status(context, id)));
+  command("watch", "show a job live, as run does; answer its questions and talk to it")
+    .argument("<id>", ID_HELP)
+    .action((id: string, _options: object, from: Command) => act(from, (context) => watch(context, id)));
   command("logs", "print what the steps of a job wrote")
     .argument("<id>", ID_HELP)
     .option("-f, --follow", "until the job has ended")
@@ -200,7 +204,7 @@ Examples:
   GEMINI_API_KEY=… sealwork run "Build me a todo app in React"
   sealwork run --dir . task.md && sealwork apply last
   sealwork run -d task.md
-  sealwork logs -f last
+  sealwork watch last
 
 Exit codes: 0 complete, 1 error, 2 usage, 3 cancelled,
 4 timed out, 5 cannot reach server or engine.

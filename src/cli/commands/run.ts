@@ -5,10 +5,9 @@ import { AppError } from "../../contract/errors.ts";
 import type { Job } from "../../contract/job.ts";
 import type { Client } from "../client.ts";
 import { type Context, connect, Interrupted, print, printJson } from "../context.ts";
-import { eventFeed } from "../event-feed.ts";
 import { EXIT, exitCodeOfJob } from "../exit-code.ts";
 import { mayColour, write } from "../io.ts";
-import { JobDialogue } from "../job-dialogue.ts";
+import { followJob } from "../job-follow.ts";
 import { shortId } from "../job-id.ts";
 import { outcomeLines, plural, zipLines } from "../job-summary.ts";
 import { createLiveView, type LiveView } from "../live-view.ts";
@@ -40,7 +39,7 @@ export async function run(context: Context, task: string, options: RunOptions): 
   try {
     await view?.note(heading(context, scheduled, wanted.name));
     interrupts.following(client, scheduled.job_id, view);
-    job = await follow({ context, client, job_id: scheduled.job_id, view, signal });
+    job = await followJob({ context, client, job_id: scheduled.job_id, view, signal });
   } finally {
     await view?.close();
   }
@@ -56,26 +55,6 @@ export async function run(context: Context, task: string, options: RunOptions): 
   if (view === null) await printJson(context, { ...job, saved });
   else await print(context, (await zipLines(saved, job, context.io)).join("\n"));
   return exitCodeOfJob(job);
-}
-
-async function follow(options: {
-  context: Context;
-  client: Client;
-  job_id: string;
-  view: LiveView | null;
-  signal: AbortSignal;
-}): Promise<Job> {
-  const { context, client, job_id, view, signal } = options;
-  const on_lost = (lost: boolean) => {
-    if (view !== null) view.lost(lost);
-    else context.io.stderr.write(lost ? "connection lost, trying again …\n" : "connected again\n");
-  };
-  using dialogue = view === null ? null : new JobDialogue({ io: context.io, client, job_id, view, signal });
-  for await (const event of eventFeed(client, { job_id, after: 0, follow: true, on_lost }, signal)) {
-    if (dialogue === null) await printJson(context, event);
-    else await dialogue.take(event);
-  }
-  return client.job(job_id, signal);
 }
 
 function heading(context: Context, scheduled: ScheduleAnswer, name: string): string {
@@ -100,7 +79,7 @@ async function tellDetached(context: Context, scheduled: ScheduleAnswer): Promis
   if (context.json) return printJson(context, scheduled);
   await print(context, scheduled.job_id);
   const id = shortId(scheduled.job_id);
-  await write(context.io.stderr, `watch it: sealwork logs -f ${id}\nget it:   sealwork download ${id}\n`);
+  await write(context.io.stderr, `watch it: sealwork watch ${id}\nget it:   sealwork download ${id}\n`);
 }
 
 /** What Ctrl-C means depends on how far the run has come. */

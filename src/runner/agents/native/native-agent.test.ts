@@ -225,6 +225,13 @@ test("a model that is never there ends the job after a bounded number of tries",
   assert.equal(model.requests.length, 8);
 });
 
+test("a file that the plan promises and that is not there is told to the model before it sums up", async () => {
+  const { end, model } = await turn([plan([]), shell("echo 1"), done, { text: "There is no a.txt." }]);
+  assert.equal(end.outcome, "complete");
+  const asked = JSON.stringify(model.requests.at(-1)?.prompt.at(-1));
+  assert.match(asked, /These files of your plan are not there; say so, and why: a\.txt/);
+});
+
 test("a provider that has never answered is given up soon; one that has answered is waited for", async () => {
   const { APICallError } = await import("ai");
   const away = { url: "", requestBodyValues: {}, message: "The provider does not answer.", statusCode: 502 };

@@ -33,7 +33,8 @@ export async function runCheck(context: AgentContext, check: Check): Promise<Che
       return await place.processes.run({
         argv: ["bash", "-c", check.command],
         cwd: place.workspace,
-        env: { ...place.env, PWD: place.workspace },
+        // What Python compiles on the way to a check is no result.
+        env: { ...place.env, PWD: place.workspace, PYTHONDONTWRITEBYTECODE: "1" },
         stdin_path: null,
         signal: AbortSignal.any([step_context.signal, timing.signal]),
         onOutput: async (stream, chunk) => {

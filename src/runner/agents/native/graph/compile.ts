@@ -4,6 +4,7 @@ import { complete, failed, stopped } from "../agent-end.ts";
 import type { Node } from "../state/agent-state.ts";
 import { type CheckResult, runCheck } from "./checks.ts";
 import { converse, hear, prompt } from "./converse.ts";
+import { missingFiles } from "./expected-files.ts";
 
 /** How often the checks are run in one turn: failing ones go back to the model in between. */
 const CHECK_ROUNDS_MAX = 4;
@@ -23,6 +24,7 @@ export async function compile(context: AgentContext): Promise<Node | AgentEnd> {
     if (result === null || place.signal.aborted) return stopped(place.signal, steps.last);
     results.push(result);
   }
+  const missing = await missingFiles(place.workspace, journal.state.plan?.files ?? []);
   const failures = results.filter(({ passed }) => passed === false);
   const check_rounds = journal.state.check_rounds + 1;
   await journal.set({ check_rounds });
@@ -36,7 +38,7 @@ export async function compile(context: AgentContext): Promise<Node | AgentEnd> {
     for (const text of said) await hear(context, text);
     return "work";
   }
-  await prompt(context, summaryRequest(results));
+  await prompt(context, summaryRequest(results, missing));
   const answer = await converse(context, "none");
   // The work is done and proven: that there is no summary of it does not change that.
   const given_up = "outcome" in answer && answer.reason?.code === "agent_failed";
@@ -58,13 +60,17 @@ function backToWork(failures: CheckResult[]): string {
   return `The checks of your plan were run, and these failed:\n${told.join("\n")}\n\nFind out why and mend the work. Where a check itself is wrong, put a right one in its place with update_plan; never weaken one that shows a real fault. The checks are run again when you answer without calling a tool.`;
 }
 
-function summaryRequest(results: CheckResult[]): string {
+function summaryRequest(results: CheckResult[], missing: string[]): string {
   const told = results.map(
     ({ check, passed }) => `- ${check.title}: ${passed ? "passed" : "not run, a person did not allow it"}`,
   );
   const checks =
     told.length === 0 ? "The work is done." : `The checks of your plan were run:\n${told.join("\n")}`;
-  return `${checks}\n\nNow write the summary for the person who gave the task, without calling a tool: what there is now and where, how to use it, how it was checked, and what is missing or uncertain. Be short and concrete; no preamble.`;
+  const absent =
+    missing.length === 0
+      ? ""
+      : `\nThese files of your plan are not there; say so, and why: ${missing.join(", ")}.`;
+  return `${checks}${absent}\n\nNow write the summary for the person who gave the task, without calling a tool: what there is now and where, how to use it, how it was checked, and what is missing or uncertain. Be short and concrete; no preamble.`;
 }
 
 /** What the model said last. */
