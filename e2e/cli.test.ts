@@ -100,7 +100,7 @@ test("--detach prints the id alone; status, logs -f and download take it, its be
   assert.equal(detached.code, 0);
   const id = detached.stdout.trim();
   assert.match(id, /^[0-9a-f-]{36}$/);
-  assert.match(detached.stderr, new RegExp(`logs -f ${id.slice(-8)}`));
+  assert.match(detached.stderr, new RegExp(`watch ${id.slice(-8)}`));
   const followed = await sealwork(["logs", "-f", "last"]);
   assert.deepEqual([followed.code, followed.stdout], [0, "first\nsecond\n"]);
   for (const name of [id, id.slice(0, 23), id.slice(-6), id.toUpperCase(), "last"]) {
