@@ -58,6 +58,29 @@ test("a changed runner makes one small layer anew", async () => {
   }
 });
 
+test("the base of a process stays as it was made sure of, and is made again when its image is gone", async () => {
+  const usual = await testBase();
+  await using folder = await temporaryFolder();
+  const runner_entry = join(folder.path, "runner.ts");
+  await writeFile(runner_entry, `console.log("first ${folder.path}");\n`);
+  const images = testImages({ runner_entry, cache_folder: folder.path });
+  const made: string[] = [];
+  try {
+    const first = await images.ensure(TEST_BASE, quiet, never);
+    made.push(first.reference);
+    await writeFile(runner_entry, `console.log("second ${folder.path}");\n`);
+    assert.deepEqual(await images.ensure(TEST_BASE, quiet, never), first);
+    await docker.getImage(first.reference).remove();
+    made.pop();
+    const second = await images.ensure(TEST_BASE, quiet, never);
+    made.push(second.reference);
+    assert.notEqual(second.reference, first.reference);
+  } finally {
+    for (const reference of made) await docker.getImage(reference).remove();
+    await docker.getImage(usual.reference).tag({ repo: TEST_BASE.image, tag: "latest" });
+  }
+});
+
 test("a build folder becomes an image, once for callers at the same time, and a new one when a file changes", async () => {
   await using folder = await temporaryFolder();
   const template = { name: "changing", image: "sealwork-test/changing", build: folder.path };

@@ -42,6 +42,8 @@ type Work = {
  */
 export function createDockerImages(options: DockerImagesOptions): ImageSource {
   const active = new Map<string, Work>();
+  /** The base holds the runner, which has to speak with this very process: it stays, whatever becomes of the sources meanwhile. */
+  let base: ImageRef | null = null;
 
   function start(key: string, template: Template): Work {
     const controller = new AbortController();
@@ -89,9 +91,22 @@ export function createDockerImages(options: DockerImagesOptions): ImageSource {
     progress: Progress,
     signal: AbortSignal,
   ): Promise<ImageRef> {
-    const { docker, root, cache_folder } = options;
+    const { docker, root } = options;
     const folder = isAbsolute(build) ? build : resolve(root, build);
     const is_base = folder === join(root, "images", "base");
+    if (!is_base) return ensureFolder(template, { folder, is_base }, progress, signal);
+    if (base === null || (await inspectImage(docker, base.reference, signal)) === null)
+      base = await ensureFolder(template, { folder, is_base }, progress, signal);
+    return base;
+  }
+
+  async function ensureFolder(
+    template: Template,
+    { folder, is_base }: { folder: string; is_base: boolean },
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<ImageRef> {
+    const { docker, root, cache_folder } = options;
     const runner = is_base ? { root, entry: options.runner_entry } : null;
     const inputs_options: InputsOptions = { folder, runner, cache_folder };
     const repository = template.image.replace(/:[^/]*$/, "");
@@ -120,12 +135,12 @@ export function createDockerImages(options: DockerImagesOptions): ImageSource {
 
   /** The base without its runner keeps a tag of its own, so that a changed runner does not send Node to the engine again. */
   async function buildBase(
-    base: { folder: string; repository: string; tag: string; inputs: ImageInputs },
+    wanted: { folder: string; repository: string; tag: string; inputs: ImageInputs },
     progress: Progress,
     signal: AbortSignal,
   ): Promise<void> {
     const { docker, cache_folder, npm_command } = options;
-    const { folder, repository, tag, inputs } = base;
+    const { folder, repository, tag, inputs } = wanted;
     const parts_tag = `parts-${inputs.parts_hash.slice(0, 33)}`;
     const parts = `${repository}:${parts_tag}`;
     if ((await inspectImage(docker, parts, signal)) !== null) {
