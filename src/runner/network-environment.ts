@@ -1,6 +1,5 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { rootCertificates } from "node:tls";
 import type { Network } from "../contract/link.ts";
 import { EGRESS_PORT } from "../contract/models.ts";
 
@@ -75,6 +74,8 @@ async function systemBundle(paths: readonly string[]): Promise<string> {
     const pem = await readFile(path, "latin1").catch(() => "");
     if (pem.includes("-----BEGIN")) return pem;
   }
+  // Loaded only here: it is slow to load, and every job waits for this file.
+  const { rootCertificates } = await import("node:tls");
   return rootCertificates.join("\n");
 }
 

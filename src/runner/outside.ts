@@ -8,15 +8,22 @@ export interface Outside extends AsyncDisposable {
   ask(question: Question, signal: AbortSignal): Promise<"allow" | "deny">;
 }
 
+/** Loads what most jobs need to reach out, so that a job that starts finds it loaded. */
+export async function prepareOutside(): Promise<void> {
+  await Promise.all([
+    import("./link/out.ts"),
+    import("./link/out-ports.ts"),
+    import("./network-environment.ts"),
+  ]);
+}
+
 /** Opens what the job needs, and loads no more than that: most jobs need one of the ports, or none. */
 export async function openOutside(
   { model, network }: Pick<Start, "model" | "network">,
   { home, link_folder }: { home: string; link_folder: string },
 ): Promise<Outside> {
-  const [{ OutLink }, { networkEnvironment }] = await Promise.all([
-    import("./link/out.ts"),
-    import("./network-environment.ts"),
-  ]);
+  const { OutLink } = await import("./link/out.ts");
+  const { networkEnvironment } = await import("./network-environment.ts");
   await using stack = new AsyncDisposableStack();
   const out = stack.use(new OutLink({ folder: link_folder }));
   if (model !== null || network.egress) {

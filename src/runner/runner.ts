@@ -3,6 +3,7 @@ import { LINK_PROTOCOL } from "../contract/link.ts";
 import { prepareScripts } from "./agents/script/script-agent.ts";
 import type { RunnerHandlers } from "./handlers.ts";
 import { type JobPlace, RunnerJob } from "./job.ts";
+import { prepareOutside } from "./outside.ts";
 import { killAllOthers } from "./quiesce.ts";
 import { listFolder, readWorkspaceFile } from "./workspace/browse.ts";
 import { packWorkspace } from "./workspace/pack.ts";
@@ -20,6 +21,8 @@ export function runnerHandlers(options: { place: JobPlace; epoch: string; versio
   const prepare = (): void => {
     place.processes.prepare();
     prepareScripts();
+    // What cannot be loaded is told to the job that needs it.
+    prepareOutside().catch(() => undefined);
   };
   return {
     hello() {
