@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 import { AppError } from "../contract/errors.ts";
 import type { Event } from "../contract/event.ts";
@@ -85,4 +86,61 @@ test("with a budget in dollars a model whose price is not known is not called, a
   );
   await outbound.reserve({ ...wanted, model: "m" }, never);
   assert.equal((await world.orchestrator.job(job_id)).phase, "working");
+});
+
+test("an orchestrator that goes away in the middle of a takeover goes on with it when it comes back", async () => {
+  const began = Promise.withResolvers<void>();
+  const resumed: boolean[] = [];
+  await using world = await worldOf(async (runner, start) => {
+    resumed.push(start.resume);
+    if (!start.resume) await runner.say("began");
+    else await runner.end();
+  });
+  const create = world.engine.create.bind(world.engine);
+  const { job_id } = await schedule(world);
+  await until(world, job_id, "step.output");
+  world.engine.create = async (_spec, signal = never) => {
+    began.resolve();
+    await once(signal, "abort");
+    throw signal.reason;
+  };
+  const [runner] = world.engine.runners.values();
+  assert(runner !== undefined);
+  await world.engine.kill(runner.spec.id);
+  await began.promise;
+  await world.stop();
+  world.engine.create = create;
+  await world.start();
+  await until(world, job_id, "job.ended");
+  const job = await world.orchestrator.job(job_id);
+  assert.deepEqual([job.status, job.reason?.code ?? null, resumed], ["complete", null, [false, true]]);
+});
+
+test("an orchestrator that goes away while the job is given to the sandbox that takes over goes on with it", async () => {
+  const given = Promise.withResolvers<void>();
+  const resumed: boolean[] = [];
+  await using world = await worldOf(async (runner, start) => {
+    resumed.push(start.resume);
+    if (!start.resume) await runner.say("began");
+    else await runner.end();
+  });
+  const { job_id } = await schedule(world);
+  await until(world, job_id, "step.output");
+  const create = world.engine.create.bind(world.engine);
+  world.engine.create = async (spec, signal = never) => {
+    await create(spec);
+    given.resolve();
+    await once(signal, "abort");
+    throw signal.reason;
+  };
+  const [runner] = world.engine.runners.values();
+  assert(runner !== undefined);
+  await world.engine.kill(runner.spec.id);
+  await given.promise;
+  await world.stop();
+  world.engine.create = create;
+  await world.start();
+  await until(world, job_id, "job.ended");
+  const job = await world.orchestrator.job(job_id);
+  assert.deepEqual([job.status, job.reason?.code ?? null, resumed], ["complete", null, [false, true]]);
 });

@@ -52,6 +52,8 @@ export class JobRun {
   readonly #outbound: JobOutbound;
   readonly #sandboxes: JobSandboxes;
   #relinks = 0;
+  /** The job is on its way to a runner, which may or may not know its secret yet. */
+  #delivering = false;
   /** It was at work already when this orchestrator took it up. */
   readonly #resumed: boolean;
 
@@ -203,9 +205,12 @@ export class JobRun {
 
   /** Gives the runner its files and its job; over a new link when the first one is lost meanwhile. */
   async #delivered(first: SandboxLink, how: { resume: boolean }, stop: AbortSignal): Promise<void> {
+    this.#delivering = true;
     for (let link: SandboxLink | null = first; link !== null; link = await this.#connected(stop)) {
       try {
-        return await this.#deliver(link, how, stop);
+        await this.#deliver(link, how, stop);
+        this.#delivering = false;
+        return;
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== "link_lost") throw error;
         await link.close();
@@ -218,17 +223,19 @@ export class JobRun {
     const { record } = this.#job;
     const { job_id, state } = record;
     const { hello } = link;
-    if (state.link_secret === null) throw new AppError({ code: "internal", message: "A job has no secret." });
     if (hello.job_id !== null) {
-      if (hello.job_id === job_id && hello.secret === state.link_secret) return;
+      if (hello.job_id === job_id && (hello.secret ?? "") === state.link_secret) return;
       throw new AppError({ code: "protocol_violated", message: "The runner answered for another job." });
     }
-    const start = await startOf(record, state.link_secret, this.#dependencies);
+    const link_secret = state.link_secret ?? this.#dependencies.names.secret();
+    const start = await startOf(record, link_secret, this.#dependencies);
     // What came with the job lies on the volume already when another sandbox takes over, and was worked on since.
     const upload = resume ? null : await this.#dependencies.artifacts.openUpload(job_id);
     if (upload !== null) await link.upload(upload, stop);
     // Stored first: the runner may work before its answer is here, and whoever takes the job up must know that there may be work.
-    await this.#job.apply({ change: { runner_epoch: hello.epoch, runner_n: 0 }, events: [] });
+    const takeovers = state.takeovers + (state.link_secret === null ? 1 : 0);
+    const change = { runner_epoch: hello.epoch, runner_n: 0, link_secret, takeovers };
+    await this.#job.apply({ change, events: [] });
     await link.start({ ...start, resume }, stop);
   }
 
@@ -268,19 +275,22 @@ export class JobRun {
         message: `The runner lost its link more than ${RELINKS_MAX} times.`,
       });
     // Before its job is known to have arrived, the runner may not know the secret yet; what it says is then checked there.
-    const secret = this.#job.state.phase === "starting" ? null : this.#job.state.link_secret;
+    const { phase, link_secret } = this.#job.state;
+    const secret = phase === "starting" || this.#delivering ? null : link_secret;
     const again = await relink(sandbox, secret, this.#dependencies.clock, stop);
-    if (again.link !== null) await this.#sandboxes.linked(sandbox, again.link, true);
-    else if (this.may_take_over) return this.#takeOver(stop);
-    else if (again.why !== null) this.#ending.set(failed("sandbox_died", again.why));
-    else this.#ending.set(this.#begun ? endingOfSandbox(sandbox.status) : endingOfStart(sandbox.status));
-    return again.link;
-  }
-
-  /** A fresh sandbox on the old volume, in which the agent goes on. */
-  async #takeOver(stop: AbortSignal): Promise<SandboxLink> {
-    const link_secret = this.#dependencies.names.secret();
-    const link = await this.#sandboxes.replace({ link_secret, reason: TAKES_OVER, works: true }, stop);
+    let link: SandboxLink;
+    if (again.link !== null) {
+      link = again.link;
+      await this.#sandboxes.linked(sandbox, link, true);
+      if (link_secret !== null || this.#delivering) return link;
+      // An earlier orchestrator went away before it gave the job to the sandbox that takes over.
+    } else if (this.may_take_over && !this.#delivering) {
+      link = await this.#sandboxes.replace({ reason: TAKES_OVER, works: true }, stop);
+    } else {
+      const dead = this.#begun ? endingOfSandbox : endingOfStart;
+      this.#ending.set(again.why !== null ? failed("sandbox_died", again.why) : dead(sandbox.status));
+      return null;
+    }
     await this.#delivered(link, { resume: true }, stop);
     return this.#sandbox?.link ?? link;
   }
@@ -303,7 +313,7 @@ export class JobRun {
     let patch = this.#job.record.request.patch;
     for (let attempt = 1; attempt <= PACK_ATTEMPTS; attempt++) {
       try {
-        link ??= await this.#sandboxes.replace({ link_secret: null, reason: PACKS, works: false }, shutdown);
+        link ??= await this.#sandboxes.replace({ reason: PACKS, works: false }, shutdown);
         return await packJob(this.#job.record, link, { patch }, this.#dependencies, shutdown);
       } catch (error) {
         if (shutdown.aborted) throw error;

@@ -46,7 +46,7 @@ export class JobSandboxes {
 
   /** Puts a fresh sandbox on the volume of the current one, which is removed, and waits for its link. Only one that `works` may reach out. */
   async replace(
-    { link_secret, reason, works }: { link_secret: string | null; reason: string; works: boolean },
+    { reason, works }: { reason: string; works: boolean },
     signal: AbortSignal,
   ): Promise<SandboxLink> {
     const old = this.#current;
@@ -58,10 +58,11 @@ export class JobSandboxes {
     const id = this.#dependencies.names.sandbox_id();
     const sandbox = works ? this.#working(id) : new Sandbox(id, this.#dependencies, null);
     this.#current = sandbox;
-    await this.#job.apply(({ takeovers }) => ({
-      change: { sandbox_id: id, link_secret, takeovers: takeovers + (works ? 1 : 0) },
+    // It has no job yet, so there is no secret that its runner knows.
+    await this.#job.apply({
+      change: { sandbox_id: id, link_secret: null },
       events: [{ type: "sandbox.replaced", data: { sandbox_id: old.id, by: id, reason } }],
-    }));
+    });
     const { runtime } = this.#dependencies.config;
     const spec = { job_id, volume, image: image.reference, limits, runtime };
     const link = await sandbox.start(spec, async () => undefined, signal);

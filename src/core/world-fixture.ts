@@ -130,7 +130,7 @@ export class InnerEngine implements SandboxDriver, AsyncDisposable {
     return { engine: "inner", engine_version: "1", cpus: 4, memory_bytes: 8 * 2 ** 30, runtimes: [] };
   }
 
-  async create(spec: SandboxSpec): Promise<void> {
+  async create(spec: SandboxSpec, _signal?: AbortSignal): Promise<void> {
     this.#answer();
     if (this.runners.has(spec.id)) return;
     this.created.push(spec);
