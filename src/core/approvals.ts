@@ -133,8 +133,8 @@ export class Approvals {
       const n = state.approvals_asked + 1;
       opened = n;
       const { key, kind, opens } = asked;
-      const title = asked.title.slice(0, TITLE_MAX_CHARS);
-      const detail = asked.detail.slice(0, DETAIL_MAX_CHARS);
+      const title = shown(asked.title, TITLE_MAX_CHARS);
+      const detail = shown(asked.detail, DETAIL_MAX_CHARS);
       const approval = { key, opens, n, kind, title, detail, asked_at: now, expires_at };
       return waitingOrNot(state, { approvals: [...state.approvals, approval], approvals_asked: n }, [
         { type: "approval.asked", data: { n, kind, title, detail, expires_at } },
@@ -161,6 +161,13 @@ export class Approvals {
   #now(): number {
     return Date.parse(this.#clock.now());
   }
+}
+
+/** Who decides must see that there is more than is shown. */
+function shown(text: string, max_chars: number): string {
+  if (text.length <= max_chars) return text;
+  const mark = ` … and ${text.length - max_chars} more characters that are not shown`;
+  return `${text.slice(0, max_chars - mark.length).toWellFormed()}${mark}`;
 }
 
 function refuseUnlessSame(state: JobState, n: number, decision: "allow" | "deny", job_id: string): void {

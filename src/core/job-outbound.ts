@@ -101,7 +101,10 @@ export class JobOutbound implements Outbound {
     this.#denials.add(denial);
   }
 
-  ask({ key, kind, title, detail }: Question, signal: AbortSignal): Promise<Decision> {
+  async ask({ key, kind, title, detail }: Question, signal: AbortSignal): Promise<Decision> {
+    // A runner asks nobody then; what asks all the same is not the runner, and must not hold the job up.
+    if (this.#job.record.request.approval.policy === "never")
+      throw new AppError({ code: "conflict", message: `Job ${this.job_id} asks nobody.` });
     return this.#approvals.ask({ key: `${kind} ${key}`, kind, title, detail, opens: null }, signal);
   }
 

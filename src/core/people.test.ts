@@ -23,7 +23,7 @@ async function worldOf(work: Work): Promise<World> {
 }
 
 function schedule(world: World, request: Partial<JobRequestInput> = {}): Promise<Job> {
-  const whole = JobRequest.parse({ prompt: "Do something.", ...request });
+  const whole = JobRequest.parse({ prompt: "Do something.", approval: { policy: "always" }, ...request });
   return world.orchestrator.schedule(whole, { upload: null, idempotency: null }, never);
 }
 
@@ -115,6 +115,15 @@ test("an orchestrator that comes back has the same question, and its answer arri
   const { job, events } = await ended(world, job_id);
   assert.equal(job.status, "complete");
   assert.equal(events.filter(is("approval.asked")).length, 1);
+});
+
+test("what of a question is not shown is said", async () => {
+  await using world = await worldOf(asking({ ...QUESTION, detail: "x".repeat(7_000) }));
+  const { job_id } = await schedule(world);
+  await until(world, job_id, inPhase("waiting"));
+  const [open] = (await world.orchestrator.job(job_id)).approvals;
+  assert.match(open?.detail ?? "", /^x{3900,}.* … and 3000 more characters that are not shown$/);
+  await world.orchestrator.cancel(job_id);
 });
 
 test("a cancelled job answers its open questions with no", async () => {
@@ -363,7 +372,8 @@ test("a host is opened for a job by request or by a yes; a no is remembered, and
     ],
   );
   await assert.rejects(world.orchestrator.openEgress(job_id, "c.test"), hasCode("conflict"));
-  const silent = await reaching(world, {});
+  const silent = await reaching(world, { approval: { policy: "never" } });
+  await assert.rejects(silent.outbound.ask(QUESTION, never), hasCode("conflict"));
   assert.equal(await silent.outbound.askEgress("a.test", 443, never), false);
 });
 

@@ -19,8 +19,8 @@ const PLAN_MAX_BYTES = 56 * 1024;
 /** What a planned step takes beside its title. */
 const PLANNED_BYTES = 32;
 
-/** How much of a step's code a person is shown who decides on it. */
-const DETAIL_MAX_CHARS = 4_000;
+/** How much of a step's code goes with a question; the orchestrator says how much of it is not shown. */
+const DETAIL_MAX_CHARS = 8_000;
 const DENIED: ToolResult = {
   cause: "not_started",
   exit_code: null,
