@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { pipeline } from "node:stream";
 import type { Provider } from "../../contract/api.ts";
 import { AppError } from "../../contract/errors.ts";
-import type { BrokerDeps } from "./broker.ts";
+import type { BrokerDeps } from "./broker-options.ts";
 import { withoutKey } from "./key-scrub.ts";
 import { askedPause, isRetried, pauseBefore } from "./retry.ts";
 import { decoderOf, isPassing, type UpstreamRequest } from "./upstream.ts";

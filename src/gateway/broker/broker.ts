@@ -2,11 +2,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { Duplex } from "node:stream";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Provider } from "../../contract/api.ts";
-import type { ModelConfig } from "../../contract/config.ts";
 import { AppError } from "../../contract/errors.ts";
 import type { Log } from "../../core/dependencies.ts";
 import type { Outbound } from "../../core/outbound.ts";
 import type { OutServices } from "../out-services.ts";
+import type { BrokerDeps, BrokerOptions } from "./broker-options.ts";
 import { ModelCallRun } from "./model-call.ts";
 import { answerError } from "./provider-error.ts";
 import { RequestBodies } from "./request-bodies.ts";
@@ -17,17 +17,6 @@ import { Upstream } from "./upstream.ts";
 const HEADERS_MAX_BYTES = 32 * 1024;
 /** Requests on one connection: far above what an agent makes, and an end to a connection that only costs. */
 const REQUESTS_PER_CONNECTION_MAX = 10_000;
-
-export type BrokerOptions = {
-  providers: readonly Provider[];
-  /** By the provider's name. They go to the provider of that name and nowhere else. */
-  keys: ReadonlyMap<string, string>;
-  modelInfo: (provider: string, model: string) => ModelConfig;
-  log: Log;
-  /** The variables of the environment that name a proxy, where providers are reached through one. */
-  proxy?: Record<string, string | undefined> | null;
-  pace?: Partial<Pace>;
-};
 
 export type Broker = { models: OutServices["models"] } & AsyncDisposable;
 
@@ -73,8 +62,6 @@ export function createBroker(options: BrokerOptions): Broker {
     },
   };
 }
-
-export type BrokerDeps = BrokerOptions & { upstream: Upstream; pace: Pace; bodies: RequestBodies };
 
 /** Never rejects: what goes wrong is answered in the form of the provider's protocol. */
 async function serve(

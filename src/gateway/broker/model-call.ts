@@ -5,7 +5,7 @@ import type { Provider } from "../../contract/api.ts";
 import { AppError } from "../../contract/errors.ts";
 import type { Estimate, ModelCall, Outbound, Reservation } from "../../core/outbound.ts";
 import { type Attempted, attempt } from "./attempts.ts";
-import type { BrokerDeps } from "./broker.ts";
+import type { BrokerDeps } from "./broker-options.ts";
 import { estimateOf } from "./estimate.ts";
 import { answerHeaders, requestHeaders } from "./headers.ts";
 import { hasTooManyValues, VALUES_MAX } from "./json-values.ts";
