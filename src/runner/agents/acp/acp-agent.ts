@@ -4,7 +4,7 @@ import type { RunnerEventBody } from "../../../contract/event.ts";
 import { StopCause, type ToolResult } from "../../process/tool-processes.ts";
 import { Steps } from "../../steps.ts";
 import type { AgentEnd, AgentPlace, Conversation, OpenAgent } from "../agent.ts";
-import { complete, failed, stopped } from "../native/agent-end.ts";
+import { complete, failed, stopped } from "../agent-end.ts";
 import { AgentSession } from "./agent-session.ts";
 import { CliProcess } from "./cli-process.ts";
 import { fillCli, writeCliFiles } from "./cli-start.ts";

@@ -4,8 +4,8 @@ import { cutToJsonBytes } from "../../../event-text.ts";
 import { isOk } from "../../../steps.ts";
 import type { AgentTool, ToolOutcome } from "../../../tools/tool.ts";
 import type { AgentEnd } from "../../agent.ts";
+import { failed, stopped } from "../../agent-end.ts";
 import type { AgentContext } from "../agent-context.ts";
-import { failed, stopped } from "../agent-end.ts";
 import { PICTURES_KEPT, PICTURES_MAX, picturesIn, withoutOldPictures } from "../memory/pictures.ts";
 import type { LoopWatch, WatchedCall } from "./loop-watch.ts";
 

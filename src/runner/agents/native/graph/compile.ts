@@ -1,6 +1,6 @@
 import type { AgentEnd } from "../../agent.ts";
+import { complete, failed, stopped } from "../../agent-end.ts";
 import type { AgentContext } from "../agent-context.ts";
-import { complete, failed, stopped } from "../agent-end.ts";
 import type { Node } from "../state/agent-state.ts";
 import { type CheckResult, runCheck } from "./checks.ts";
 import { converse, hear, prompt } from "./converse.ts";

@@ -1,5 +1,5 @@
 import type { AgentEnd } from "../../agent.ts";
-import { failed } from "../agent-end.ts";
+import { failed } from "../../agent-end.ts";
 import type { ModelAnswer } from "../model/model.ts";
 
 const TEXT_MAX_CHARS = 500;

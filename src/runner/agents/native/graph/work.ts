@@ -1,6 +1,6 @@
 import type { AgentEnd } from "../../agent.ts";
+import { failed } from "../../agent-end.ts";
 import type { AgentContext } from "../agent-context.ts";
-import { failed } from "../agent-end.ts";
 import { carryOut } from "../calls/carry-out.ts";
 import { LoopWatch } from "../calls/loop-watch.ts";
 import { pendingCalls } from "../memory/exchanges.ts";

@@ -1,7 +1,7 @@
-import { REASONS, type ReasonCode } from "../../../contract/errors.ts";
-import { cutToJsonBytes } from "../../event-text.ts";
-import { StopCause } from "../../process/tool-processes.ts";
-import type { AgentEnd } from "../agent.ts";
+import { REASONS, type ReasonCode } from "../../contract/errors.ts";
+import { cutToJsonBytes } from "../event-text.ts";
+import { StopCause } from "../process/tool-processes.ts";
+import type { AgentEnd } from "./agent.ts";
 
 const MESSAGE_MAX_BYTES = 2000;
 const SUMMARY_MAX_BYTES = 15 * 1024;
