@@ -214,8 +214,9 @@ export class TestOrchestrator {
       printed += Buffer.from(event.data.data, event.data.encoding).toString();
       if (printed.includes(text)) return;
     }
+    const { reason } = await this.job(job_id);
     throw new Error(
-      `job ${job_id} ended without printing ${JSON.stringify(text)}; it printed ${JSON.stringify(printed)}`,
+      `job ${job_id} ended (${reason?.code}: ${reason?.message}) without printing ${JSON.stringify(text)}; it printed ${JSON.stringify(printed)}`,
     );
   }
 

@@ -52,7 +52,7 @@ test("run takes a sentence or standard input, limits, variables and labels from 
   ]);
   assert.equal(done.code(), 0);
   assert.match(done.out(), /^[0-9a-f-]{36}\n$/);
-  assert.match(done.err(), /sealwork logs -f/);
+  assert.match(done.err(), /sealwork watch/);
   assert.deepEqual(JSON.parse(String(server.received[0]?.body)), {
     prompt: "from stdin\n",
     template: "t",
