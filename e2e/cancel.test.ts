@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { after, test } from "node:test";
 import { CancelAnswer } from "../src/contract/api.ts";
-import { run, script, TestOrchestrator } from "./harness.ts";
+import { PATIENCE_MS, run, script, TestOrchestrator } from "./harness.ts";
 import {
   assertManifest,
   assertNothingLeft,
@@ -65,21 +68,44 @@ test("a job that waits in the queue is cancelled without a container", async () 
 });
 
 test("a job whose image is being built is cancelled, and the build stops", async () => {
-  const job_id = await orchestrator.schedule({ prompt: script("echo never"), template: "slow" });
   // The engine says what it builds before it starts the container for it, and ends that a moment after the build was given up.
-  const building = async () =>
-    (await run("docker", ["ps", "--no-trunc", "--format", "{{.Command}}"])).stdout.includes("sleep 300.5");
-  const until = async (wanted: boolean) => {
-    const patience = Date.now() + 30_000;
-    while ((await building()) !== wanted && Date.now() < patience)
-      await new Promise((next) => setTimeout(next, 100));
-    assert.equal(await building(), wanted, wanted ? "it is being built" : "nothing is built any more");
-  };
-  await until(true);
+  await using starts = await containerStarts();
+  const job_id = await orchestrator.schedule({ prompt: script("echo never"), template: "slow" });
+  const building = await starts.first((command) => command.includes("sleep 300.5"));
   assert.equal((await cancel(job_id)).cancelled, true);
   await assertCancelled(job_id);
-  await until(false);
+  // Rejects for one that is removed already.
+  await run("docker", ["wait", building], { timeout: PATIENCE_MS }).catch(() => undefined);
+  const { stdout } = await run("docker", ["ps", "-q", "--no-trunc", "--filter", `id=${building}`]);
+  assert.equal(stdout, "", "nothing is built any more");
 });
+
+/** The containers that the engine starts from now on. */
+async function containerStarts() {
+  const since = (await run("docker", ["info", "--format", "{{.SystemTime}}"])).stdout.trim();
+  const args = ["events", "--since", since, "--filter", "type=container", "--filter", "event=start"];
+  const child = spawn("docker", [...args, "--format", "{{.ID}}"], { stdio: ["ignore", "pipe", "ignore"] });
+  const ended = once(child, "exit");
+  return {
+    /** The id of the first one whose command matches. */
+    async first(matches: (command: string) => boolean): Promise<string> {
+      for await (const id of createInterface({ input: child.stdout })) {
+        const inspect = ["inspect", "--format", "{{json .Config.Cmd}}", id];
+        // Others come and go meanwhile.
+        const command = await run("docker", inspect).then(
+          ({ stdout }) => stdout,
+          () => "",
+        );
+        if (matches(command)) return id;
+      }
+      throw new Error("the engine's events ended before the container came");
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await ended;
+    },
+  };
+}
 
 test("a job is cancelled at any moment of its start", async () => {
   const types = ["phase.changed", "sandbox.started", "sandbox.linked", "job.started"] as const;

@@ -102,8 +102,8 @@ test("endings", { concurrency: true }, async (t) => {
       const small = [
         "import os, time",
         "open('/proc/self/oom_score_adj', 'w').write('0')",
-        // What the runner said last before it went cannot be stored when nobody was quick enough to take it.
-        "time.sleep(2)",
+        "os.mkfifo('go')",
+        "open('go').read()",
         "for i in range(40):",
         "    if os.fork() == 0:",
         "        x = b'x' * (4 << 20)",
@@ -112,6 +112,12 @@ test("endings", { concurrency: true }, async (t) => {
       ];
       const prompt = `${script(KEEP)}\n\n\`\`\`python\n${small.join("\n")}\n\`\`\``;
       const job_id = await ready({ prompt, limits: { memory_bytes: 128 * MIB } });
+      // What the runner says last before it goes cannot be stored when nobody was quick enough to take it.
+      await orchestrator.until(job_id, (event) => event.type === "step.started" && event.data.step === 2);
+      const write = "until [ -p go ]; do :; done; : > go";
+      const inside = ["exec", "-w", "/workspace", await container(orchestrator, job_id), "sh", "-c", write];
+      // It may be a victim itself.
+      await run("docker", inside).catch(() => undefined);
       const events = await assertEnded(job_id, "out_of_memory");
       assert(replaced(events), "a fresh sandbox packed the volume");
       assertPackingSoon(

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { type ModelRequest, mismatches } from "./conversation.ts";
 import { Answer, type AnswerInput, Scenario, type ScenarioInput } from "./scenario.ts";
 
@@ -101,7 +100,6 @@ export class Play {
   }
 
   async #ready(answer: Answer, signal: AbortSignal): Promise<void> {
-    if (answer.delay_ms > 0) await delay(answer.delay_ms, undefined, { signal });
     if (answer.hold === undefined) return;
     const left = Promise.withResolvers<never>();
     const onAbort = () => left.reject(signal.reason);

@@ -84,7 +84,6 @@ const Said = z.strictObject({
 const Refused = z.strictObject({ error: ErrorSaid });
 
 const timing = {
-  delay_ms: z.int().min(0).max(60_000).default(0),
   /** The answer waits until the test releases this name. */
   hold: z.string().optional(),
   /** The connection is destroyed when so many bytes of the body were sent. */
