@@ -1,3 +1,4 @@
+import { BASE_TEMPLATE } from "../contract/config.ts";
 import { modelInfo } from "../contract/model-table.ts";
 import type { Dependencies, Log } from "../core/dependencies.ts";
 import type { EngineHandle } from "../drivers/docker-engine.ts";
@@ -34,7 +35,7 @@ export function openGateway(settings: Settings, { docker }: EngineHandle, log: L
   });
   const machine = readMachineNetwork({
     docker,
-    image: "sealwork/base:latest",
+    image: `${BASE_TEMPLATE.image}:latest`,
     cache_folder: cache,
     npm_command: ["npm"],
     certificate_files: CERTIFICATE_VARIABLES.flatMap((name) => environment[name] || []),

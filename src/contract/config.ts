@@ -21,7 +21,7 @@ export const BASE_TEMPLATE = {
   description: "Debian with bash, Python 3, Node 26, git and a C compiler",
 };
 
-export const AGENTS_TEMPLATE = {
+const AGENTS_TEMPLATE = {
   image: "sealwork/agents",
   build: "images/agents",
   description: "The base image with agent CLIs",

@@ -7,7 +7,7 @@ import { type Limits, mergeLimits } from "../contract/limits.ts";
 import { modelInfo } from "../contract/model-table.ts";
 import { parseScript } from "../contract/script.ts";
 import type { DriverInfo } from "./driver.ts";
-import { type ChosenModel, chooseModel, modelFault, modelName } from "./models.ts";
+import { type ChosenModel, chooseModel, cliOf, modelFault, modelName } from "./models.ts";
 
 /** What a request is held against. */
 export type Circumstances = { config: Config; providers: readonly Provider[]; machine: DriverInfo };
@@ -33,7 +33,7 @@ export function admit(request: JobRequest | AdmittedRequest, circumstances: Circ
   const { agent, model } = settleAgent(request, circumstances, fault);
   const wrong_model = model === null ? null : modelFault(request.model, model, circumstances.providers);
   if (wrong_model !== null) fault(["model"], wrong_model, "unknown_model");
-  const name = request.template ?? ownTemplate(agent, config) ?? config.default_template;
+  const name = request.template ?? cliOf(agent, config)?.template ?? config.default_template;
   // A name such as `constructor` is found on every object, but is no template.
   const template = Object.hasOwn(config.templates, name) ? config.templates[name] : undefined;
   if (template === undefined)
@@ -79,7 +79,7 @@ function settleAgent(
 ): { agent: string; model: ChosenModel | null } {
   const { config } = circumstances;
   const { agent, prompt } = request;
-  const cli = Object.hasOwn(config.agents, agent) ? config.agents[agent] : undefined;
+  const cli = cliOf(agent, config);
   if (agent === "auto") {
     const model = chooseModel(request.model, null, circumstances);
     if (model !== null) return { agent: "native", model };
@@ -102,7 +102,7 @@ function settleAgent(
       fault(["model"], "The script agent uses no model; leave it out, or choose another agent.", "no_model");
     return { agent, model: null };
   }
-  if (agent !== "native" && cli === undefined) {
+  if (agent !== "native" && cli === null) {
     const all = ["auto", ...OWN_AGENTS, ...Object.keys(config.agents)];
     fault(
       ["agent"],
@@ -113,10 +113,8 @@ function settleAgent(
   }
   const model = chooseModel(request.model, cli?.protocol ?? null, circumstances);
   if (model === null) {
-    const kind = cli === undefined ? "" : ` that speaks the ${cli.protocol} protocol`;
-    const no_default = circumstances.providers.some(
-      (one) => cli === undefined || one.protocol === cli.protocol,
-    );
+    const kind = cli === null ? "" : ` that speaks the ${cli.protocol} protocol`;
+    const no_default = circumstances.providers.some((one) => cli === null || one.protocol === cli.protocol);
     fault(
       ["model"],
       no_default
@@ -126,11 +124,6 @@ function settleAgent(
     );
   }
   return { agent, model };
-}
-
-function ownTemplate(agent: string, config: Config): string | null {
-  const cli = Object.hasOwn(config.agents, agent) ? config.agents[agent] : undefined;
-  return cli?.template ?? null;
 }
 
 /** Without a policy of its own a job has the template's, and its hosts beside those of the template. */

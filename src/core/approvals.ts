@@ -4,7 +4,9 @@ import type { OpenApproval } from "../contract/job.ts";
 import type { Decision } from "../contract/link.ts";
 import type { Clock } from "./clock.ts";
 import type { CurrentJob } from "./current-job.ts";
+import { doneOrAborted } from "./done-or-aborted.ts";
 import { isAtWork, waitingOrNot } from "./lifecycle.ts";
+import { opening } from "./opened-hosts.ts";
 import type { JobState } from "./store.ts";
 
 /** Questions of one job that wait at the same time, and in all; what asks more often is not asking a person. */
@@ -87,20 +89,16 @@ export class Approvals {
         refuseUnlessSame(state, n, decision, this.#job.record.job_id);
         return null;
       }
-      const opened = decision === "allow" ? open.opens : null;
+      const host = decision === "allow" ? open.opens : null;
+      const opened = host === null ? null : opening(this.#job.record, state, { host, by: "approval" });
       return waitingOrNot(
         state,
         {
           approvals: state.approvals.filter((one) => one.n !== n),
           answered: [...state.answered, { key: open.key, n, decision }].slice(-ANSWERED_MAX),
-          ...(opened === null ? {} : { opened_hosts: [...state.opened_hosts, opened] }),
+          ...opened?.change,
         },
-        [
-          { type: "approval.given", data: { n, decision, by } },
-          ...(opened === null
-            ? []
-            : [{ type: "egress.opened" as const, data: { host: opened, by: "approval" as const } }]),
-        ],
+        [{ type: "approval.given", data: { n, decision, by } }, ...(opened === null ? [] : [opened.event])],
       );
     });
     this.#answered();
@@ -108,13 +106,7 @@ export class Approvals {
   }
 
   async #untilAtWork(signal: AbortSignal): Promise<void> {
-    const stop = AbortSignal.any([signal, this.#ended]);
-    const stopped = Promise.withResolvers<void>();
-    const abort = (): void => stopped.resolve();
-    if (stop.aborted) abort();
-    stop.addEventListener("abort", abort, { once: true });
-    await Promise.race([this.#at_work.promise, stopped.promise]);
-    stop.removeEventListener("abort", abort);
+    await doneOrAborted(this.#at_work.promise, AbortSignal.any([signal, this.#ended]));
   }
 
   async #open(asked: Asked): Promise<void> {

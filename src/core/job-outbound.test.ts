@@ -107,14 +107,20 @@ test("a host is opened for a job by request or by a yes; a no is remembered, and
   await until(world, job_id, (event) => event.type === "approval.asked" && event.data.n === 2);
   await world.orchestrator.decide(job_id, 2, "deny");
   assert.deepEqual([await no, await outbound.askEgress("b.test", 443, never)], [false, false]);
+  const late = outbound.askEgress("d.test", 443, never);
+  await until(world, job_id, (event) => event.type === "approval.asked" && event.data.n === 3);
+  await world.orchestrator.openEgress(job_id, "d.test:443");
+  await world.orchestrator.decide(job_id, 3, "allow");
+  assert.equal(await late, true);
   await world.orchestrator.cancel(job_id);
   const { job, events } = await ended(world, job_id);
-  assert.deepEqual(job.egress.hosts, ["example.org", "*.example.com", "a.test:443"]);
+  assert.deepEqual(job.egress.hosts, ["example.org", "*.example.com", "a.test:443", "d.test:443"]);
   assert.deepEqual(
     events.filter(is("egress.opened")).map(({ data }) => data),
     [
       { host: "*.example.com", by: "request" },
       { host: "a.test:443", by: "approval" },
+      { host: "d.test:443", by: "request" },
     ],
   );
   await assert.rejects(world.orchestrator.openEgress(job_id, "c.test"), hasCode("conflict"));

@@ -1,6 +1,6 @@
 import { AppError } from "../contract/errors.ts";
 import type { EventBody } from "../contract/event.ts";
-import { EGRESS_HOSTS_MAX, type Egress } from "../contract/job.ts";
+import type { Egress } from "../contract/job.ts";
 import type { Decision, Question } from "../contract/link.ts";
 import { modelInfo } from "../contract/model-table.ts";
 import type { Approvals } from "./approvals.ts";
@@ -8,9 +8,11 @@ import { BudgetLedger, type Portion } from "./budget.ts";
 import type { CurrentJob } from "./current-job.ts";
 import { Denials } from "./denials.ts";
 import type { Dependencies } from "./dependencies.ts";
+import { doneOrAborted } from "./done-or-aborted.ts";
 import type { EndingOnce } from "./ending.ts";
 import { failed } from "./lifecycle.ts";
 import { costOf } from "./models.ts";
+import { egressOf, opening } from "./opened-hosts.ts";
 import type { Denial, Estimate, ModelCall, Outbound, Reservation } from "./outbound.ts";
 
 /** What the gateway may do for one job. */
@@ -62,19 +64,17 @@ export class JobOutbound implements Outbound {
   }
 
   get egress(): Egress {
-    const { egress } = this.#job.record.request;
-    return { policy: egress.policy, hosts: [...egress.hosts, ...this.#job.state.opened_hosts] };
+    return egressOf(this.#job.record);
   }
 
   async reserve(estimate: Estimate, signal: AbortSignal): Promise<Reservation> {
     const portion = this.#portion(estimate);
-    const begun = performance.now();
     while (true) {
       signal.throwIfAborted();
       this.#refuseWhenEnding();
       const reserved = this.#ledger.reserve(portion);
       this.#touch();
-      if (Symbol.dispose in reserved) return this.#reservation(reserved, begun);
+      if (Symbol.dispose in reserved) return this.#reservation(reserved);
       if (reserved.for_now) {
         await this.#untilGivenBack(signal);
         continue;
@@ -111,23 +111,14 @@ export class JobOutbound implements Outbound {
   /** Opens a host without being asked. Throws AppError `conflict` when the job has no way out, or too many hosts. */
   async open(host: string): Promise<Egress> {
     await this.#job.apply((state) => {
-      const { policy, hosts } = this.#job.record.request.egress;
-      if (policy === "none")
+      if (this.#job.record.request.egress.policy === "none")
         throw new AppError({
           code: "conflict",
           message: `Job ${this.job_id} runs with the egress policy none: nothing can be opened.`,
           hint: "Schedule it again with another policy, such as `packages`.",
         });
-      if (hosts.includes(host) || state.opened_hosts.includes(host)) return null;
-      if (hosts.length + state.opened_hosts.length >= EGRESS_HOSTS_MAX)
-        throw new AppError({
-          code: "conflict",
-          message: `Job ${this.job_id} has ${EGRESS_HOSTS_MAX} open hosts.`,
-        });
-      return {
-        change: { opened_hosts: [...state.opened_hosts, host] },
-        events: [{ type: "egress.opened", data: { host, by: "request" } }],
-      };
+      const opened = opening(this.#job.record, state, { host, by: "request" });
+      return opened === null ? null : { change: opened.change, events: [opened.event] };
     });
     return this.egress;
   }
@@ -145,14 +136,14 @@ export class JobOutbound implements Outbound {
     return { tokens: input_tokens + output_tokens, cost_usd: cost_usd ?? 0 };
   }
 
-  #reservation(reserved: Disposable, begun: number): Reservation {
+  #reservation(reserved: Disposable): Reservation {
     let settled = false;
     return {
       settle: async (call: ModelCall) => {
         if (settled) return;
         settled = true;
         try {
-          await this.#spent({ ...call, duration_ms: call.duration_ms || performance.now() - begun });
+          await this.#spent(call);
         } finally {
           reserved[Symbol.dispose]();
           this.#given_back.resolve();
@@ -195,12 +186,6 @@ export class JobOutbound implements Outbound {
   }
 
   async #untilGivenBack(signal: AbortSignal): Promise<void> {
-    const stop = AbortSignal.any([signal, this.#ending.signal]);
-    const aborted = Promise.withResolvers<void>();
-    const abort = (): void => aborted.resolve();
-    if (stop.aborted) abort();
-    stop.addEventListener("abort", abort, { once: true });
-    await Promise.race([this.#given_back.promise, aborted.promise]);
-    stop.removeEventListener("abort", abort);
+    await doneOrAborted(this.#given_back.promise, AbortSignal.any([signal, this.#ending.signal]));
   }
 }

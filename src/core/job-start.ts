@@ -1,7 +1,8 @@
 import { AppError } from "../contract/errors.ts";
 import type { Start } from "../contract/link.ts";
 import type { Dependencies } from "./dependencies.ts";
-import { chooseModel, modelAccess, modelName } from "./models.ts";
+import { chooseModel, cliOf, modelAccess, modelName } from "./models.ts";
+import { egressOf } from "./opened-hosts.ts";
 import type { JobRecord } from "./store.ts";
 
 /**
@@ -9,12 +10,14 @@ import type { JobRecord } from "./store.ts";
  * the job was scheduled with is configured no more.
  */
 export async function startOf(
-  { job_id, request, limits }: Pick<JobRecord, "job_id" | "request" | "limits">,
+  record: Pick<JobRecord, "job_id" | "request" | "limits" | "state">,
   secret: string,
   dependencies: Pick<Dependencies, "config" | "providers" | "network">,
 ): Promise<Omit<Start, "resume">> {
   const { config } = dependencies;
-  const { agent, prompt, env, model, approval, linger_s, egress } = request;
+  const { job_id, request, limits } = record;
+  const { agent, prompt, env, model, approval, linger_s } = request;
+  const egress = egressOf(record);
   const network = await dependencies.network();
   return {
     job_id,
@@ -22,7 +25,7 @@ export async function startOf(
     agent,
     prompt,
     model: model === null ? null : accessTo(model, dependencies),
-    cli: (Object.hasOwn(config.agents, agent) ? config.agents[agent] : undefined) ?? null,
+    cli: cliOf(agent, config),
     approval: approval.policy,
     linger_s,
     network: { ...network, egress: egress.policy !== "none" },

@@ -2,6 +2,7 @@ import type { Template } from "../contract/api.ts";
 import type { Config } from "../contract/config.ts";
 import type { Job } from "../contract/job.ts";
 import { elapsedMs } from "./clock.ts";
+import { egressOf } from "./opened-hosts.ts";
 import type { JobRecord } from "./store.ts";
 
 /** A job as people see it: everything but env, link and sandbox. */
@@ -17,7 +18,7 @@ export function jobView(record: JobRecord): Job {
     template: request.template,
     model: request.model,
     limits: record.limits,
-    egress: { ...request.egress, hosts: [...request.egress.hosts, ...state.opened_hosts] },
+    egress: egressOf(record),
     budget: request.budget,
     approval: request.approval,
     approvals: state.approvals.map(({ key: _key, opens: _opens, ...open }) => open),

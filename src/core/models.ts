@@ -1,3 +1,4 @@
+import type { AgentCli } from "../contract/agent-cli.ts";
 import type { Provider } from "../contract/api.ts";
 import type { Config, ModelConfig } from "../contract/config.ts";
 import { modelInfo } from "../contract/model-table.ts";
@@ -86,4 +87,9 @@ function named(text: string, providers: readonly Provider[]): ChosenModel | null
   if (slash < 1) return null;
   const provider = providers.find(({ name }) => name === text.slice(0, slash));
   return provider === undefined ? null : { provider, model: text.slice(slash + 1) };
+}
+
+/** The agent CLI of this name; null for Sealwork's own agents and for a name of nobody. A name such as `constructor` is on every object. */
+export function cliOf(agent: string, { agents }: Pick<Config, "agents">): AgentCli | null {
+  return Object.hasOwn(agents, agent) ? (agents[agent] ?? null) : null;
 }

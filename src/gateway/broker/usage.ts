@@ -25,7 +25,6 @@ export type Tokens = { input_tokens: number; cached_tokens: number; output_token
 export class UsageCounter {
   readonly #sse: SseParser | null;
   readonly #json: Buffer[] = [];
-  #json_bytes = 0;
   #bytes = 0;
   #written_chars = 0;
   #tokens: Tokens | null = null;
@@ -42,8 +41,7 @@ export class UsageCounter {
       this.#sse.push(chunk);
       return;
     }
-    this.#json_bytes += chunk.length;
-    if (this.#json_bytes <= JSON_MAX_BYTES) this.#json.push(chunk);
+    if (this.#bytes <= JSON_MAX_BYTES) this.#json.push(chunk);
     else this.#json.length = 0;
   }
 
