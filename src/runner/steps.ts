@@ -163,6 +163,13 @@ export function isOk(result: ToolResult): boolean {
   return result.cause === "exited" && result.exit_code === 0;
 }
 
+/** The end of a step that ran when its sandbox died: whoever takes over says it. */
+export function lostStep(step: number): RunnerEventBody {
+  const message = "The sandbox died while the step ran, and another one took over.";
+  const lost = { cause: "reaper_lost" as const, exit_code: null, signal: null, message, duration_ms: 0 };
+  return { type: "step.ended", data: endOf(step, lost) };
+}
+
 function endOf(step: number, result: ToolResult) {
   const { cause, exit_code, duration_ms } = result;
   const signal = result.signal?.slice(0, SIGNAL_MAX_CHARS) ?? null;

@@ -30,10 +30,11 @@ export function failed(
   };
 }
 
-/** The end of an agent whose signal was aborted after `steps` steps. */
-export function stopped(signal: AbortSignal, steps: number): AgentEnd {
+/** The end of an agent whose signal was aborted after `steps` steps, of `all` where it is known how many there are. */
+export function stopped(signal: AbortSignal, steps: number, all?: number): AgentEnd {
   const { reason: why } = signal;
-  const summary = `The job was stopped after ${steps} ${steps === 1 ? "step" : "steps"}.`;
+  const done = all === undefined ? `${steps} ${steps === 1 ? "step" : "steps"}` : `${steps} of ${all} steps`;
+  const summary = `The job was stopped after ${done}.`;
   if (!(why instanceof StopCause) || why.stop !== "disk_full")
     return { outcome: "stopped", reason: null, exit_code: null, summary };
   return { ...failed(`The disk limit was reached. ${summary}`, "disk_full"), summary };

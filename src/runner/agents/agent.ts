@@ -2,22 +2,14 @@ import type { RunnerEventBody } from "../../contract/event.ts";
 import type { Question, Start } from "../../contract/link.ts";
 import type { Blobs } from "../blobs.ts";
 import type { Inbox } from "../inbox.ts";
-import type { ToolProcesses } from "../process/tool-processes.ts";
+import type { ToolPlace } from "../tools/tool-place.ts";
 
 /** How an agent's work ended, as `agent.ended` says it. */
 export type AgentEnd = Extract<RunnerEventBody, { type: "agent.ended" }>["data"];
 
 /** What an agent works with. */
-export type AgentPlace = {
+export type AgentPlace = ToolPlace & {
   start: Start;
-  /** The folder that the volume is mounted at, and the workspace in it. */
-  home: string;
-  workspace: string;
-  /** A folder outside the volume for what only lives as long as a step. */
-  scratch: string;
-  /** The environment of every step: the image's, the network's and the job's own. It holds neither key nor address of a model. */
-  env: Record<string, string>;
-  processes: ToolProcesses;
   blobs: Blobs;
   emit(body: RunnerEventBody): Promise<void>;
   /** Messages of people that came while the agent was at work. */

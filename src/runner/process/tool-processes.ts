@@ -246,7 +246,7 @@ function notStarted(end: Extract<ToolEnd, { kind: "error" }>, tool: Pick<ToolRun
   return `The program ${program} could not be started (${end.stage}: ${end.error}).`;
 }
 
-function signalName(number: number): string {
+export function signalName(number: number): string {
   const known = Object.entries(os.signals).find(([, value]) => value === number);
   return known?.[0] ?? `SIG${number}`;
 }

@@ -1,7 +1,7 @@
-import { constants } from "node:fs";
-import { type FileHandle, mkdir, open } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import type { FileHandle } from "node:fs/promises";
+import { join } from "node:path";
 import { isBinary, plainText } from "./plain-text.ts";
+import { openNew } from "./rolling-file.ts";
 
 /** What a model reads of one step's output: this much of its beginning and as much of its end. */
 const HEAD_MAX_BYTES = 32 * 1024;
@@ -79,10 +79,4 @@ export class KeptOutput implements AsyncDisposable {
       this.#file = null;
     }
   }
-}
-
-async function openNew(path: string): Promise<FileHandle> {
-  await mkdir(dirname(path), { recursive: true });
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
-  return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0o644);
 }

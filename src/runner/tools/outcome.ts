@@ -12,6 +12,12 @@ export function refused(message: string, begun: number): ToolOutcome {
   return { ...exited, duration_ms: performance.now() - begun, for_model: `Error: ${message}` };
 }
 
+/** The result of a tool whose process could not be started. */
+export function notStarted(message: string, begun: number): ToolOutcome {
+  const result = { cause: "not_started" as const, exit_code: null, signal: null, message };
+  return { ...result, duration_ms: performance.now() - begun, for_model: `Error: ${message}` };
+}
+
 /** How a process ended, in one line for a model. */
 export function endingLine(end: Omit<ToolResult, "duration_ms">): string {
   const { cause, exit_code, signal, message } = end;

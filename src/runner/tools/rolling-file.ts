@@ -74,7 +74,8 @@ function older(path: string): string {
   return `${path}.1`;
 }
 
-async function openNew(path: string): Promise<FileHandle> {
+/** A file for what a tool prints: never one that a link leads to. */
+export async function openNew(path: string): Promise<FileHandle> {
   await mkdir(dirname(path), { recursive: true });
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
   return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0o644);

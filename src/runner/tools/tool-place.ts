@@ -7,7 +7,7 @@ export type ToolPlace = {
   workspace: string;
   /** A folder outside the volume for what only lives as long as a step. */
   scratch: string;
-  /** The environment of every step. */
+  /** The environment of every step: the image's, the network's and the job's own. It holds neither key nor address of a model. */
   env: Record<string, string>;
   processes: ToolProcesses;
 };

@@ -9,7 +9,7 @@ export type Display = { mime: string; content: Buffer; text: string | null };
 export interface StepContext {
   /** The step's number in its job. */
   readonly number: number;
-  /** Aborted with a StopCause when the job ends, and with one of cause `timed_out` when the step took too long. */
+  /** Aborted with a StopCause when the job ends. */
   readonly signal: AbortSignal;
   /** Output as it comes; holds the tool back while it is being kept. */
   output(stream: "stdout" | "stderr", chunk: Buffer): Promise<void>;

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { AppError } from "../../../contract/errors.ts";
 import type { RunnerEventBody } from "../../../contract/event.ts";
 import { StopCause, type ToolResult } from "../../process/tool-processes.ts";
-import { Steps } from "../../steps.ts";
+import { lostStep, Steps } from "../../steps.ts";
 import type { AgentEnd, AgentPlace, Conversation, OpenAgent } from "../agent.ts";
 import { complete, failed, stopped } from "../agent-end.ts";
 import { AgentSession } from "./agent-session.ts";
@@ -143,19 +143,7 @@ class AcpAgent implements Conversation {
 
   /** Ends the steps that were under way when the earlier sandbox died. */
   async #endLostSteps(): Promise<void> {
-    const message = "The sandbox died while the step ran, and another one took over.";
-    for (const step of this.#earlier?.open_steps ?? []) {
-      const data = {
-        step,
-        cause: "reaper_lost" as const,
-        exit_code: null,
-        signal: null,
-        message,
-        duration_ms: 0,
-        ok: false,
-      };
-      await this.#place.emit({ type: "step.ended", data });
-    }
+    for (const step of this.#earlier?.open_steps ?? []) await this.#place.emit(lostStep(step));
   }
 
   /** Says an event, and keeps what a later runner must know of it. */

@@ -1,3 +1,4 @@
+import { lostStep } from "../../steps.ts";
 import type { AgentContext } from "./agent-context.ts";
 import { resultMessage } from "./calls/carry-out.ts";
 import { pendingCalls } from "./memory/exchanges.ts";
@@ -10,19 +11,7 @@ export async function takeOver(context: AgentContext): Promise<void> {
   const { journal, place } = context;
   const { node, open } = journal.state;
   const step = open?.step ?? null;
-  if (step !== null) {
-    const message = "The sandbox died while the step ran, and another one took over.";
-    const data = {
-      step,
-      cause: "reaper_lost" as const,
-      exit_code: null,
-      signal: null,
-      message,
-      duration_ms: 0,
-      ok: false,
-    };
-    await place.emit({ type: "step.ended", data });
-  }
+  if (step !== null) await place.emit(lostStep(step));
   const pending = pendingCalls(journal.state.messages);
   const asked = open !== null && step === null && pending.some(({ toolCallId }) => toolCallId === open.id);
   // A call that may have been asked for goes on with the graph.

@@ -1,17 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { REASONS, type ReasonCode } from "../../../contract/errors.ts";
+import type { ReasonCode } from "../../../contract/errors.ts";
 import type { RunnerEventBody } from "../../../contract/event.ts";
 import type { Question } from "../../../contract/link.ts";
 import { parseScript, type ScriptStep } from "../../../contract/script.ts";
 import type { Blobs } from "../../blobs.ts";
 import { cutToJsonBytes, firstLine } from "../../event-text.ts";
-import { StopCause, type ToolProcesses, type ToolResult } from "../../process/tool-processes.ts";
+import type { ToolProcesses, ToolResult } from "../../process/tool-processes.ts";
 import { isOk, Steps, TITLE_MAX_BYTES } from "../../steps.ts";
 import type { StepContext } from "../../tools/tool.ts";
 import { comparable, writeFileBelow } from "../../workspace/write-file.ts";
 import type { AgentEnd } from "../agent.ts";
+import { complete, failed, stopped } from "../agent-end.ts";
 import { folderAfter, isFolder, shellWrapper } from "./working-directory.ts";
 
 /** Parts of an event, as JSON, so that the whole stays below EVENT_MAX_BYTES. */
@@ -94,15 +95,14 @@ class ScriptAgent {
         const result = await this.#step(step);
         if (signal.aborted) return stopped(signal, index, steps.length);
         if (isOk(result)) continue;
-        if (!step.continue_on_failure) return failed(index + 1, step, result);
+        if (!step.continue_on_failure) return stepFailed(index + 1, step, result);
         passed_over += 1;
       }
     } finally {
       await rm(this.#folder, { recursive: true, force: true }).catch(() => undefined);
     }
     const failures = passed_over === 0 ? "" : `, ${passed_over} of them failed and was marked \`continue\``;
-    const summary = `${steps.length} of ${steps.length} steps ran${failures}.`;
-    return { outcome: "complete", reason: null, exit_code: 0, summary };
+    return complete(`${steps.length} of ${steps.length} steps ran${failures}.`);
   }
 
   async #step(step: ScriptStep): Promise<ToolResult> {
@@ -203,7 +203,7 @@ function titleOf(step: ScriptStep): string {
   return step.tool === "file" ? step.path : firstLine(step.code) || step.tool;
 }
 
-function failed(number: number, step: ScriptStep, result: ToolResult): AgentEnd {
+function stepFailed(number: number, step: ScriptStep, result: ToolResult): AgentEnd {
   const code: ReasonCode = result.cause === "out_of_memory" ? "out_of_memory" : "step_failed";
   const how =
     result.message ??
@@ -211,20 +211,5 @@ function failed(number: number, step: ScriptStep, result: ToolResult): AgentEnd 
       ? `It exited with code ${result.exit_code}.`
       : `It was ended by ${result.signal}.`);
   const where = `Step ${number} (${cutToJsonBytes(titleOf(step), TITLE_MAX_BYTES)}, line ${step.line} of the prompt)`;
-  const message = cutToJsonBytes(`${where} failed. ${how}`, 2000);
-  const reason = { code, message, hint: REASONS[code] };
-  return { outcome: "failed", reason, exit_code: result.exit_code, summary: message };
-}
-
-function stopped(signal: AbortSignal, done: number, all: number): AgentEnd {
-  const { reason: why } = signal;
-  const summary = `The job was stopped after ${done} of ${all} steps.`;
-  if (!(why instanceof StopCause) || why.stop !== "disk_full")
-    return { outcome: "stopped", reason: null, exit_code: null, summary };
-  const reason = {
-    code: "disk_full" as const,
-    message: `The disk limit was reached. ${summary}`,
-    hint: REASONS.disk_full,
-  };
-  return { outcome: "failed", reason, exit_code: null, summary };
+  return { ...failed(`${where} failed. ${how}`, code), exit_code: result.exit_code };
 }

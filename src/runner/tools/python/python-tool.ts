@@ -1,10 +1,9 @@
-import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { firstLine } from "../../event-text.ts";
-import { resultOf, type ToolResult } from "../../process/tool-processes.ts";
+import { resultOf, signalName, type ToolResult } from "../../process/tool-processes.ts";
 import { KeptOutput } from "../kept-output.ts";
-import { endingLine } from "../outcome.ts";
+import { endingLine, notStarted } from "../outcome.ts";
 import type { AgentTool, StepContext, ToolOutcome } from "../tool.ts";
 import type { ToolPlace } from "../tool-place.ts";
 import type { CellOutput } from "./kernel-line.ts";
@@ -164,14 +163,4 @@ async function take(
   const text = Buffer.from(output.event === "error" ? `${output.text}\n` : output.text);
   await kept.add(text);
   await context.output(output.event === "error" ? "stderr" : output.name, text);
-}
-
-function notStarted(message: string, begun: number): ToolOutcome {
-  const result = { cause: "not_started" as const, exit_code: null, signal: null, message };
-  return { ...result, duration_ms: performance.now() - begun, for_model: `Error: ${message}` };
-}
-
-function signalName(number: number): string {
-  const known = Object.entries(constants.signals).find(([, value]) => value === number);
-  return known?.[0] ?? `SIG${number}`;
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { firstLine } from "../../event-text.ts";
 import { StopCause, type ToolResult } from "../../process/tool-processes.ts";
 import { KeptOutput } from "../kept-output.ts";
-import { endingLine } from "../outcome.ts";
+import { endingLine, notStarted } from "../outcome.ts";
 import type { AgentTool, StepContext, ToolOutcome } from "../tool.ts";
 import type { ToolPlace } from "../tool-place.ts";
 import { layOut } from "./apart.ts";
@@ -121,9 +121,4 @@ function both(kept: KeptOutput, context: StepContext) {
     await kept.add(chunk);
     await context.output(stream, chunk);
   };
-}
-
-function notStarted(message: string, begun: number): ToolOutcome {
-  const result = { cause: "not_started" as const, exit_code: null, signal: null, message };
-  return { ...result, duration_ms: performance.now() - begun, for_model: `Error: ${message}` };
 }

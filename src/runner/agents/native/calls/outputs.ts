@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { outputsFolder } from "../../../tools/kept-output.ts";
+import { openNew } from "../../../tools/rolling-file.ts";
 import { shorten } from "../memory/shorten.ts";
 import type { StateJournal } from "../state/state-journal.ts";
 
@@ -13,7 +14,7 @@ export class Outputs {
   readonly #named: RegExp;
 
   constructor(home: string, journal: StateJournal) {
-    this.#folder = join(home, ".sealwork", "outputs");
+    this.#folder = outputsFolder(home);
     this.#named = new RegExp(`${RegExp.escape(this.#folder)}/step-\\d+\\.txt`);
     this.#journal = journal;
   }
@@ -33,8 +34,8 @@ export class Outputs {
     const path = join(this.#folder, `${outputs + 1}.txt`);
     await this.#journal.set({ outputs: outputs + 1, outputs_bytes: outputs_bytes + size });
     try {
-      await mkdir(this.#folder, { recursive: true });
-      await writeFile(path, text);
+      await using file = await openNew(path);
+      await file.writeFile(text);
       return path;
     } catch {
       // The conversation goes on without it; a full disk is found by its watch.

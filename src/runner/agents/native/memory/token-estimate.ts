@@ -12,10 +12,6 @@ const PICTURE_TOKENS = 1_600;
 export class TokenEstimate {
   #chars_per_token = FIRST_CHARS_PER_TOKEN;
 
-  get chars_per_token(): number {
-    return this.#chars_per_token;
-  }
-
   /** A request of `chars` took `tokens`. The dearest of old and new counts for a while, because what is added may be dearer than the rest. */
   learn(chars: number, tokens: number): void {
     if (chars <= 0 || tokens <= 0) return;
