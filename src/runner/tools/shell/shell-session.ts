@@ -14,8 +14,6 @@ import { ShellProcess, type ShellReport } from "./shell-process.ts";
 /** A command that took too long has this long after its interrupt, and again after what it started was killed. */
 const INTERRUPT_GRACE_MS = 2_000;
 const KILL_ROUNDS = 5;
-/** A fork bomb has new processes each time that those there were are killed; it comes to an end because it may have only so many. */
-const SWEEPS_MAX = 200;
 const KILL_ROUND_MS = 200;
 
 export type ShellRun = {
@@ -222,12 +220,7 @@ async function interrupt(
     shell.reaper.signal(constants.signals.SIGINT);
     outcome = await waitFor(shell, reported, KILL_ROUND_MS, null);
   }
-  if (outcome !== null) {
-    // What it left in the background is ended with it, as for every tool that is stopped: the next command must not meet a fork bomb.
-    for (let sweep = 0; sweep < SWEEPS_MAX && pid !== null; sweep++)
-      if ((await killDescendantsSince(pid, since)) === 0) break;
-    return outcome;
-  }
+  if (outcome !== null) return outcome;
   shell.reaper.kill();
   await waitFor(shell, new Promise(() => undefined), KILL_WAIT_MS, null);
   return null;
