@@ -5,6 +5,7 @@ import { dialLink } from "../src/runner/link/dial.ts";
 import { Outbox } from "../src/runner/outbox.ts";
 import { ToolProcesses } from "../src/runner/process/tool-processes.ts";
 import { OutputAllowance, StepOutput } from "../src/runner/step-output.ts";
+import { unserved } from "../src/runner/unserved.fake.ts";
 import { Cgroup } from "../src/runner/watch/cgroup.ts";
 
 /*
@@ -60,7 +61,8 @@ dialLink({
       assert.fail("Nothing is uploaded in a measurement.");
     },
     pack: () => Readable.from([]),
-    list: async (path) => ({ path, entries: [], truncated: false }),
+    ...unserved(),
+    list: async ({ path }) => ({ path, entries: [], truncated: false }),
     read: async () => ({ size_bytes: 0, content: Readable.from([]) }),
     blob: async () => Readable.from([]),
   },

@@ -114,7 +114,7 @@ export function readChecked(
 }
 
 /** Reads a body to its end, at most `max_bytes`; throws AppError `body_too_large` for more, `link_lost` for a stream that was reset. */
-export async function readBounded(stream: Http2Stream, max_bytes: number): Promise<Buffer> {
+export async function readBounded(stream: AsyncIterable<unknown>, max_bytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   try {

@@ -27,6 +27,12 @@ const AGENTS_TEMPLATE = {
   description: "The base image with agent CLIs",
 };
 
+const DESKTOP_TEMPLATE = {
+  image: "sealwork/desktop",
+  build: "images/desktop",
+  description: "The base image with a desktop, Chromium and Jupyter Lab",
+};
+
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/);
 
 /** A provider of models. Its key stands here or, better, in the environment variable that `api_key_env` names; Ollama and the like need none. */
@@ -64,6 +70,7 @@ export const Config = z.strictObject({
       (given): Record<string, TemplateConfig> => ({
         base: TemplateConfig.parse(BASE_TEMPLATE),
         agents: TemplateConfig.parse(AGENTS_TEMPLATE),
+        desktop: TemplateConfig.parse(DESKTOP_TEMPLATE),
         ...given,
       }),
     ),

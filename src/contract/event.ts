@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { EVENT_MAX_BYTES } from "./event-bounds.ts";
 import { EgressPolicy, JobId, OpenApproval, Phase, Reason, Status } from "./job.ts";
+import { SERVICES } from "./surfaces.ts";
 
 /** Events kept of one job. A runner that sends more breaks the rules of the link. */
 export const EVENTS_MAX_PER_JOB = 5_000_000;
@@ -117,6 +118,26 @@ const fromRunner = {
       .meta({ description: "Unified diff; cut when longer, then diff_blob has it all." }),
     diff_blob: Sha256.nullable().default(null),
   }),
+  "screen.captured": z.object({
+    blob: Sha256.meta({ description: "A PNG." }),
+    width: z.int().min(1).max(16_384),
+    height: z.int().min(1).max(16_384),
+    step: z
+      .int()
+      .min(1)
+      .nullable()
+      .meta({ description: "The desktop step it was taken after; null: somebody watched." }),
+  }),
+  "service.started": z.object({ service: z.enum(SERVICES), duration_ms: z.number().min(0) }),
+  "service.ended": z.object({
+    service: z.enum(SERVICES),
+    cause: z.enum(["idle", "failed", "job_end"]),
+    message: shortText
+      .nullable()
+      .meta({ description: "For `failed`: which part, how it ended, and the last that it printed." }),
+  }),
+  "port.opened": z.object({ port: z.int().min(1).max(65_535), process: z.string().max(256).nullable() }),
+  "port.closed": z.object({ port: z.int().min(1).max(65_535) }),
   "limit.reached": z.object({
     limit: z.enum(["output", "disk", "memory", "pids", "events", "blobs"]),
     message: shortText,
@@ -195,6 +216,14 @@ const fromOrchestrator = {
     n: z.int().min(1),
     decision: z.enum(["allow", "deny"]),
     by: z.enum(["person", "timeout", "job_end"]),
+  }),
+  "control.changed": z.object({
+    held_by: z
+      .string()
+      .max(100)
+      .nullable()
+      .meta({ description: "Who drives the desktop now; null: the agent may." }),
+    cause: z.enum(["taken", "given_back", "left"]),
   }),
   "artifact.packed": z.object({
     size_bytes: z.number(),

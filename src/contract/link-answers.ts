@@ -22,5 +22,7 @@ export type FileEntry = z.infer<typeof FileEntry>;
 export const FileList = z.object({ path: z.string(), entries: z.array(FileEntry), truncated: z.boolean() });
 export type FileList = z.infer<typeof FileList>;
 
+export const FileWritten = z.object({ size_bytes: z.number() });
+
 /** How a runner says no to a request: HTTP status of `code` in the table of errors, and this body. */
 export const LinkError = z.object({ code: z.string().max(64), message: z.string().max(4000) });

@@ -6,14 +6,15 @@ import { ModelAccess } from "./models.ts";
 
 /**
  * The link between a sandbox's runner and the orchestrator: HTTP/2 over unix sockets in a folder of this one sandbox.
- * The runner dials all sockets. On `control` and `bulk` the roles are turned round: the runner serves, the orchestrator asks.
+ * The runner dials all sockets. On `control`, `bulk` and `live` the roles are turned round: the runner serves, the orchestrator asks.
+ * `live` carries the surfaces that people use (surfaces.ts) as CONNECT streams, so that nothing large stands in front of a keystroke.
  */
-export const LINK_PROTOCOL = 2;
+export const LINK_PROTOCOL = 3;
 /** Runners that the release before this one started are served too: what is new since is asked of newer ones only. */
-export const LINK_PROTOCOLS_SERVED: readonly number[] = [1, 2];
+export const LINK_PROTOCOLS_SERVED: readonly number[] = [1, 2, 3];
 /** Where the folder of sockets is mounted, read-only, inside a sandbox. */
 export const LINK_FOLDER_INSIDE = "/run/sealwork";
-export const SOCKETS = ["control", "bulk", "out"] as const;
+export const SOCKETS = ["control", "bulk", "live", "out"] as const;
 export type SocketName = (typeof SOCKETS)[number];
 
 export const STREAM_WINDOW_BYTES = 1024 * 1024;
@@ -43,16 +44,36 @@ export const LINK_ROUTES = {
   stop: "/stop",
   /** control: POST Message -> {} ; words of a person for the agent, taken once for each id; AppError `conflict` when it takes none */
   message: "/message",
+  /** control: POST -> {} ; a person is at work in the sandbox, which is kept open for a while longer */
+  touch: "/touch",
+  /** control: GET -> PortList */
+  ports: "/ports",
+  /** control: GET -> TerminalList */
+  terminals: "/terminals",
+  /** control: POST TerminalEnd -> {} ; ends a terminal with all that runs in it */
+  end_terminal: "/terminals/end",
+  /** control: POST ServiceRequest -> ServiceReady */
+  service: "/service",
+  /** control: POST DesktopControl -> {} */
+  desktop: "/desktop",
   /** control: POST -> {} ; kills every process of the sandbox but the runner; answered when none remains */
   quiesce: "/quiesce",
   /** bulk: POST tar -> {files}; unpacks into the workspace; request ends with the trailers */
   upload: "/upload",
   /** bulk: GET -> tar of the workspace, with the trailers */
   pack: "/pack",
-  /** bulk: GET ?path= -> FileList */
+  /** bulk: GET ?path=&root= -> FileList; without a root of the workspace */
   list: "/files",
-  /** bulk: GET ?path=&start=&end= -> bytes, with the trailers; header x-sealwork-size is the file's whole size */
+  /** bulk: GET ?path=&root=&start=&end= -> bytes, with the trailers; header x-sealwork-size is the file's whole size */
   read: "/file",
+  /** bulk: POST ?root=&path= bytes -> {size_bytes}; makes or replaces a file whole, and the folders above it; request ends with the trailers */
+  write: "/write",
+  /** bulk: POST FileChange -> {} */
+  change: "/change",
+  /** bulk: GET ?root=&path= -> tar of a folder or file, with the trailers */
+  archive: "/archive",
+  /** bulk: GET -> the desktop's screen as PNG, with the trailers */
+  screen: "/screen",
   /** bulk: GET ?sha256= -> bytes of a blob, with the trailers */
   blob: "/blob",
 } as const;

@@ -12,6 +12,7 @@ import { watchClocks } from "./job-clocks.ts";
 import { JobOutbound } from "./job-outbound.ts";
 import { JobSandboxes } from "./job-sandboxes.ts";
 import { startOf } from "./job-start.ts";
+import { JobSurfaces } from "./job-surfaces.ts";
 import {
   COMPLETE,
   cancelled,
@@ -51,6 +52,8 @@ export class JobRun {
   readonly #approvals: Approvals;
   readonly #outbound: JobOutbound;
   readonly #sandboxes: JobSandboxes;
+  /** What people use live of it. */
+  readonly surfaces: JobSurfaces;
   #relinks = 0;
   /** The job is on its way to a runner, which may or may not know its secret yet. */
   #delivering = false;
@@ -75,6 +78,8 @@ export class JobRun {
     const { state } = record;
     this.#resumed = isAtWork(state);
     this.#sandboxes = new JobSandboxes(this.#job, this.#outbound, dependencies);
+    const { clock } = dependencies;
+    this.surfaces = new JobSurfaces(this.#job, { link: () => this.link, ending: this.#ending, touch, clock });
     if (state.ending !== null) this.#ending.set(state.ending);
     else if (state.cancel_requested) this.#ending.set(cancelled());
   }

@@ -1,7 +1,17 @@
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { RunnerEvent } from "../contract/event.ts";
 import type { Message, Start, StopRequest } from "../contract/link.ts";
 import type { FileList, Hello } from "../contract/link-answers.ts";
+import type {
+  DesktopControl,
+  FileChange,
+  FileRoot,
+  LiveTarget,
+  PortList,
+  ServiceName,
+  ServiceReady,
+  TerminalList,
+} from "../contract/surfaces.ts";
 import type { SandboxId } from "./driver.ts";
 import type { Outbound } from "./outbound.ts";
 
@@ -47,14 +57,44 @@ export interface SandboxLink {
   upload(tar: Readable, signal: AbortSignal): Promise<void>;
   /** A tar of the workspace. The stream errors, and never just ends, when it was cut short or its hash differs. */
   pack(signal: AbortSignal): Promise<Readable>;
-  list(path: string, signal: AbortSignal): Promise<FileList>;
+  list(place: FilePlace, signal: AbortSignal): Promise<FileList>;
   /** Bytes start to end (inclusive) of a file; errors like `pack`. */
   read(
-    path: string,
+    place: FilePlace,
     range: { start: number; end: number } | null,
     signal: AbortSignal,
   ): Promise<{ size_bytes: number; content: Readable }>;
+  /** Makes or replaces a file whole; what was there stays until all of it has come. Rejects with what `content` failed with. */
+  write(place: FilePlace, content: Readable, signal: AbortSignal): Promise<{ size_bytes: number }>;
+  change(change: FileChange, signal: AbortSignal): Promise<void>;
+  /** A tar of a folder (its content) or of a file (itself); errors like `pack`. */
+  archive(place: FilePlace, signal: AbortSignal): Promise<Readable>;
+  readonly live: LiveLink;
   /** The bytes of a blob, checked against its name and at most BLOB_MAX_BYTES. */
   blob(sha256: string, signal: AbortSignal): Promise<Buffer>;
   close(): Promise<void>;
+}
+
+/** A file or folder of a sandbox; the path is relative to the root, "" being the root itself. */
+export type FilePlace = { root: FileRoot; path: string };
+
+/**
+ * What people use live of a sandbox. Every method throws as SandboxLink says, AppError `conflict` too where the image lacks what is asked for
+ * or the runner is of the release before this one. A lost `live` connection cuts its streams and is waited for when the next one is opened.
+ */
+export interface LiveLink {
+  /** A stream of bytes as surfaces.ts says; destroying it ends the other side. The signal ends the opening, not the stream. */
+  connect(target: LiveTarget, signal: AbortSignal): Promise<Duplex>;
+  /** Starts a service unless it runs; resolves when it takes connections. */
+  service(name: ServiceName, signal: AbortSignal): Promise<ServiceReady>;
+  ports(signal: AbortSignal): Promise<PortList>;
+  terminals(signal: AbortSignal): Promise<TerminalList>;
+  /** AppError `not_found` for one that is not there (any more). */
+  endTerminal(id: string, signal: AbortSignal): Promise<void>;
+  /** The screen as PNG, at most BLOB_MAX_BYTES. */
+  screen(signal: AbortSignal): Promise<Buffer>;
+  /** Says who drives the desktop and who looks; the last word holds. */
+  desktop(control: DesktopControl, signal: AbortSignal): Promise<void>;
+  /** A person is at work in the sandbox. */
+  touch(signal: AbortSignal): Promise<void>;
 }

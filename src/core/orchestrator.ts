@@ -22,6 +22,7 @@ import type { Dependencies } from "./dependencies.ts";
 import type { SandboxStatus } from "./driver.ts";
 import { EventLog } from "./event-log.ts";
 import type { JobRun } from "./job-run.ts";
+import { type JobSurfaces, surfacesEnded } from "./job-surfaces.ts";
 import { jobView, templateViews } from "./job-view.ts";
 import { jobsFilter } from "./jobs-filter.ts";
 import { cancelled, initialState, isAtWork, scheduled } from "./lifecycle.ts";
@@ -158,6 +159,19 @@ export class Orchestrator {
     return { job_id, egress: await run.openEgress(host.toLowerCase()) };
   }
 
+  /** What people use live of a job at work. AppError `conflict` for one that has ended, or waits in the queue. */
+  async surfaces(job_id: string): Promise<JobSurfaces> {
+    const { state } = await this.#record(job_id);
+    const run = this.#scheduler.run(job_id);
+    if (run !== null) return run.surfaces;
+    if (state.phase === "ended") throw surfacesEnded(job_id);
+    throw new AppError({
+      code: "conflict",
+      message: `Job ${job_id} is ${state.phase}: it has no sandbox yet.`,
+      hint: "Try again when it works.",
+    });
+  }
+
   providers(): ProvidersAnswer {
     const { config, providers } = this.#dependencies;
     const chosen = chooseModel(null, null, { config, providers });
@@ -203,7 +217,7 @@ export class Orchestrator {
   /** From the sandbox while it lives, else from the ZIP. */
   async files(job_id: string, path: string, signal: AbortSignal): Promise<FileList> {
     const { record, link } = await this.#workspace(job_id);
-    if (link !== null) return link.list(path, signal);
+    if (link !== null) return link.list({ root: "workspace", path }, signal);
     return this.#dependencies.artifacts.listZip(record.job_id, path);
   }
 
@@ -214,7 +228,7 @@ export class Orchestrator {
     signal: AbortSignal,
   ): Promise<{ size_bytes: number; content: Readable }> {
     const { record, link } = await this.#workspace(job_id);
-    if (link !== null) return link.read(path, range, signal);
+    if (link !== null) return link.read({ root: "workspace", path }, range, signal);
     return this.#dependencies.artifacts.readZip(record.job_id, path, range);
   }
 

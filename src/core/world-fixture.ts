@@ -16,6 +16,7 @@ import type { OutServices } from "../gateway/out-services.ts";
 import type { RunnerHandlers } from "../runner/handlers.ts";
 import { dialLink } from "../runner/link/dial.ts";
 import { Outbox } from "../runner/outbox.ts";
+import { unserved } from "../runner/unserved.fake.ts";
 import { openSqliteStore } from "../stores/sqlite.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { SandboxDriver, SandboxSpec, SandboxStatus } from "./driver.ts";
@@ -301,7 +302,8 @@ export class InnerRunner implements AsyncDisposable {
         tar.finalize();
         return Readable.from(tar, { objectMode: false });
       },
-      list: async (path) => ({ path, entries: [], truncated: false }),
+      ...unserved(),
+      list: async ({ path }) => ({ path, entries: [], truncated: false }),
       read: async () => ({ size_bytes: 0, content: Readable.from([]) }),
       blob: async () => Readable.from([]),
     };

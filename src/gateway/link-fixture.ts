@@ -11,6 +11,7 @@ import type { Outbound } from "../core/outbound.ts";
 import type { RunnerHandlers } from "../runner/handlers.ts";
 import { dialLink } from "../runner/link/dial.ts";
 import { Outbox } from "../runner/outbox.ts";
+import { unserved } from "../runner/unserved.fake.ts";
 import { openLinkListener } from "./link.ts";
 import type { LinkTimes } from "./link-peer.ts";
 import type { OutServices } from "./out-services.ts";
@@ -129,11 +130,12 @@ export class TestRunner implements AsyncDisposable {
         return { files: 1 };
       },
       pack: () => bytes(PACK_BYTES),
-      list: async (path) => {
+      ...unserved(),
+      list: async ({ path }) => {
         if (path === "gone") throw new AppError({ code: "not_found", message: "There is no folder gone." });
         return { path, entries: [], truncated: false };
       },
-      read: async (path, range) => {
+      read: async ({ path }, range) => {
         this.asked.push({ path, range });
         const whole = Buffer.from("0123456789");
         const content = range === null ? whole : whole.subarray(range.start, range.end + 1);

@@ -129,7 +129,11 @@ test("answers that are too large, no JSON, of another shape, or refusals without
     },
     async (link) => {
       for (const path of ["large", "shape", "code", "silent", "cut"]) {
-        await assert.rejects(link.list(path, never()), hasCode("protocol_violated"), path);
+        await assert.rejects(
+          link.list({ root: "workspace", path }, never()),
+          hasCode("protocol_violated"),
+          path,
+        );
       }
       assert.equal(link.lost.aborted, false);
     },
@@ -138,7 +142,7 @@ test("answers that are too large, no JSON, of another shape, or refusals without
 test("a request that is never answered, or whose answer never ends, is given up", () =>
   lying({ "/stop": () => undefined, "/files": text("[") }, async (link) => {
     await assert.rejects(link.stop({ cause: "cancelled" }, never()), hasCode("link_lost"));
-    await assert.rejects(link.list("", never()), hasCode("link_lost"));
+    await assert.rejects(link.list({ root: "workspace", path: "" }, never()), hasCode("link_lost"));
   }));
 
 const trailing =
@@ -188,7 +192,7 @@ test("a pack whose connection is cut, or that stands still, is an error", async 
 
 test("more bytes of a file than were asked for, or no size, break the rules", () =>
   lying({ "/file": trailing({ [TRAILER_LENGTH]: "3", [TRAILER_SHA256]: ABC }) }, async (link) => {
-    const { content } = await link.read("x", { start: 0, end: 1 }, never());
+    const { content } = await link.read({ root: "workspace", path: "x" }, { start: 0, end: 1 }, never());
     await assert.rejects(sha256Of(content), hasCode("protocol_violated"));
   }));
 

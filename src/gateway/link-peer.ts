@@ -1,6 +1,15 @@
-import type { IncomingHttpHeaders, IncomingHttpStatusHeader } from "node:http2";
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
+import type {
+  ClientHttp2Session,
+  ClientHttp2Stream,
+  ClientSessionRequestOptions,
+  IncomingHttpHeaders,
+  IncomingHttpStatusHeader,
+  OutgoingHttpHeaders,
+} from "node:http2";
+import { connect, constants } from "node:http2";
 import type { Socket } from "node:net";
+import type { Duplex, Readable } from "node:stream";
+import { byteStream } from "../contract/byte-stream.ts";
 import { readBounded, type Trailers, trailersOf } from "../contract/checked-stream.ts";
 import { AppError, ERRORS, type ErrorCode } from "../contract/errors.ts";
 import {
@@ -53,6 +62,14 @@ export type LinkTimes = {
 };
 export const LINK_TIMES: LinkTimes = { hello_ms: 5_000, answer_ms: 60_000, ping_ms: PING_TIMEOUT_MS };
 
+/** The windows of `control` and `bulk`. */
+const REQUEST_WINDOWS = {
+  stream_bytes: STREAM_WINDOW_BYTES,
+  session_bytes: SESSION_WINDOW_BYTES,
+  memory_mb: SESSION_MEMORY_MB,
+};
+export type LinkWindows = typeof REQUEST_WINDOWS;
+
 /** Told of a stream at once, to write its body; `moved` says that a piece of it was taken, which gives the answer time again. */
 type Opened = (stream: ClientHttp2Stream, moved: () => void) => void;
 type Answer = {
@@ -72,21 +89,21 @@ export class LinkPeer {
   readonly #lost = new AbortController();
   readonly #pinging: NodeJS.Timeout;
 
-  constructor(socket: Socket, times: LinkTimes) {
+  constructor(socket: Socket, times: LinkTimes, windows: LinkWindows = REQUEST_WINDOWS) {
     this.#socket = socket;
     this.#times = times;
     this.#session = connect("http://runner", {
       createConnection: () => socket,
       settings: {
         enablePush: false,
-        initialWindowSize: STREAM_WINDOW_BYTES,
+        initialWindowSize: windows.stream_bytes,
         maxConcurrentStreams: STREAMS_MAX,
       },
-      maxSessionMemory: SESSION_MEMORY_MB,
+      maxSessionMemory: windows.memory_mb,
       maxReservedRemoteStreams: 0,
       maxHeaderListPairs: 64,
     });
-    this.#session.once("connect", () => this.#session.setLocalWindowSize(SESSION_WINDOW_BYTES));
+    this.#session.once("connect", () => this.#session.setLocalWindowSize(windows.session_bytes));
     this.#session.on("error", (error) => this.destroy(`its connection broke: ${error.message}`));
     this.#session.on("goaway", () => this.destroy("the runner said that it goes away"));
     this.#session.on("close", () => this.destroy("its connection was closed"));
@@ -143,10 +160,33 @@ export class LinkPeer {
     try {
       const headers = await head;
       if (headers[":status"] === 200) return { stream, headers, trailers };
-      throw await refusal(stream, this.#times);
+      throw refusalOf(await readJson(stream, () => stream.rstCode, this.#times));
     } catch (error) {
       drop(stream);
       throw this.#because(error, signal);
+    }
+  }
+
+  /** Opens a stream of bytes to `authority`. Rejects as `open` does. The signal ends the opening, not the stream. */
+  async connect(authority: string, signal: AbortSignal): Promise<Duplex> {
+    signal.throwIfAborted();
+    this.#lost.signal.throwIfAborted();
+    const stream = this.#begin({ ":method": "CONNECT", ":authority": authority }, { endStream: false });
+    const bytes = byteStream(stream);
+    // Whoever takes it over listens as well; until then an error must not end this process.
+    bytes.on("error", () => undefined);
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      const headers = await Promise.race([this.#head(stream).head, aborted]);
+      if (headers[":status"] === 200) return bytes;
+      throw refusalOf(await readJson(bytes, () => stream.rstCode, this.#times));
+    } catch (error) {
+      bytes.destroy();
+      throw this.#because(error, signal);
+    } finally {
+      signal.removeEventListener("abort", abort);
     }
   }
 
@@ -154,7 +194,7 @@ export class LinkPeer {
   async json(request: Request, signal: AbortSignal, opened?: Opened): Promise<unknown> {
     const { stream } = await this.open(request, signal, opened);
     try {
-      return await readJson(stream, this.#times, request.answer_max_bytes);
+      return await readJson(stream, () => stream.rstCode, this.#times, request.answer_max_bytes);
     } catch (error) {
       throw this.#because(error, signal);
     } finally {
@@ -168,18 +208,23 @@ export class LinkPeer {
     );
     const path = search.size === 0 ? route : `${route}?${search}`;
     const hasBody = body !== undefined || streams === true;
+    const stream = this.#begin(
+      { ":method": method, ":path": path },
+      { endStream: !hasBody, waitForTrailers: streams === true },
+    );
+    if (body !== undefined) stream.end(Buffer.from(JSON.stringify(body)));
+    return stream;
+  }
+
+  #begin(headers: OutgoingHttpHeaders, options: ClientSessionRequestOptions): ClientHttp2Stream {
     let stream: ClientHttp2Stream;
     try {
-      stream = this.#session.request(
-        { ":method": method, ":path": path },
-        { endStream: !hasBody, waitForTrailers: streams === true },
-      );
+      stream = this.#session.request(headers, options);
     } catch (cause) {
       throw linkLost("its connection takes no more requests", cause);
     }
     // Each step meets the stream's error where it waits; between two steps nobody does, and the next one finds it closed.
     stream.on("error", () => undefined);
-    if (body !== undefined) stream.end(Buffer.from(JSON.stringify(body)));
     return stream;
   }
 
@@ -241,7 +286,8 @@ function drop(stream: ClientHttp2Stream): void {
 }
 
 async function readJson(
-  stream: ClientHttp2Stream,
+  stream: Readable,
+  rstCode: () => number,
   times: LinkTimes,
   max_bytes = ANSWER_MAX_BYTES,
 ): Promise<unknown> {
@@ -261,7 +307,7 @@ async function readJson(
   } finally {
     clearTimeout(timer);
   }
-  if (late || stream.rstCode !== constants.NGHTTP2_NO_ERROR) throw linkLost("an answer was cut short");
+  if (late || rstCode() !== constants.NGHTTP2_NO_ERROR) throw linkLost("an answer was cut short");
   try {
     return JSON.parse(text);
   } catch {
@@ -269,8 +315,8 @@ async function readJson(
   }
 }
 
-async function refusal(stream: ClientHttp2Stream, times: LinkTimes): Promise<AppError> {
-  const parsed = LinkError.safeParse(await readJson(stream, times));
+function refusalOf(answer: unknown): AppError {
+  const parsed = LinkError.safeParse(answer);
   if (!parsed.success) return violated("it refused a request without saying why");
   const { code, message } = parsed.data;
   const known = Object.hasOwn(ERRORS, code) && RUNNER_CODES.find((each) => each === code);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type ClientHttp2Stream, constants } from "node:http2";
 import type { Readable } from "node:stream";
-import type { z } from "zod";
+import { z } from "zod";
 import { readChecked, type Trailers, writeChecked } from "../contract/checked-stream.ts";
 import { AppError } from "../contract/errors.ts";
 import type { RunnerEvent } from "../contract/event.ts";
@@ -14,20 +14,27 @@ import {
   type Start,
   type StopRequest,
 } from "../contract/link.ts";
-import { FileList, type Hello } from "../contract/link-answers.ts";
-import type { SandboxLink } from "../core/link.ts";
+import { FileList, FileWritten, type Hello } from "../contract/link-answers.ts";
+import type { FileChange } from "../contract/surfaces.ts";
+import type { FilePlace, SandboxLink } from "../core/link.ts";
 import { eventBatches } from "./link-events.ts";
+import { RunnerLive } from "./link-live.ts";
 import { type LinkPeer, type LinkTimes, linkLost, type Request, violated } from "./link-peer.ts";
 
-/** The version of the link in which runners began to take messages. */
+/** The versions of the link in which runners began to take messages, and to serve what people use live. */
 const MESSAGES_SINCE = 2;
+export const SURFACES_SINCE = 3;
 
-/** The two connections of one runner, as the core uses them. Losing one loses both: the runner dials them anew. */
+/**
+ * The connections of one runner, as the core uses them. Losing `control` or `bulk` loses the link, and the runner dials them anew; `live`
+ * comes and goes beside them.
+ */
 export class RunnerLink implements SandboxLink {
   readonly hello: Hello;
   readonly lost: AbortSignal;
   readonly control: LinkPeer;
   readonly bulk: LinkPeer;
+  readonly live: RunnerLive;
   readonly #times: LinkTimes;
   readonly #started: (start: Start) => void;
 
@@ -43,6 +50,7 @@ export class RunnerLink implements SandboxLink {
     this.bulk = options.bulk;
     this.#times = options.times;
     this.#started = options.started;
+    this.live = new RunnerLive(this);
     this.lost = AbortSignal.any([this.control.lost, this.bulk.lost]);
     this.control.lost.addEventListener("abort", () => this.bulk.destroy("its control connection was lost"), {
       once: true,
@@ -82,12 +90,7 @@ export class RunnerLink implements SandboxLink {
   }
 
   async message(message: Message, signal: AbortSignal): Promise<void> {
-    if (this.hello.protocol < MESSAGES_SINCE) {
-      throw new AppError({
-        code: "conflict",
-        message: "The job runs in a sandbox of the release before this one, whose agent takes no messages.",
-      });
-    }
+    refuseBefore(MESSAGES_SINCE, this.hello);
     await this.control.json({ method: "POST", route: LINK_ROUTES.message, body: message }, signal);
   }
 
@@ -96,11 +99,37 @@ export class RunnerLink implements SandboxLink {
   }
 
   async upload(tar: Readable, signal: AbortSignal): Promise<void> {
+    await this.#send({ method: "POST", route: LINK_ROUTES.upload, streams: true }, tar, signal);
+  }
+
+  async write(place: FilePlace, content: Readable, signal: AbortSignal): Promise<{ size_bytes: number }> {
+    const query = this.#place(place);
+    refuseBefore(SURFACES_SINCE, this.hello);
+    const answer = await this.#send(
+      { method: "POST", route: LINK_ROUTES.write, query, streams: true },
+      content,
+      signal,
+    );
+    return valid(FileWritten, answer, "the size of a file");
+  }
+
+  async change(change: FileChange, signal: AbortSignal): Promise<void> {
+    refuseBefore(SURFACES_SINCE, this.hello);
+    await this.bulk.json({ method: "POST", route: LINK_ROUTES.change, body: change }, signal);
+  }
+
+  archive(place: FilePlace, signal: AbortSignal): Promise<Readable> {
+    refuseBefore(SURFACES_SINCE, this.hello);
+    return this.#content({ method: "GET", route: LINK_ROUTES.archive, query: this.#place(place) }, signal);
+  }
+
+  /** Sends a body that ends with trailers, and gives what it was answered with. */
+  async #send(request: Request, tar: Readable, signal: AbortSignal): Promise<unknown> {
+    let answer: unknown;
     let writing: Promise<unknown> = Promise.resolve();
     let failed: unknown = null;
-    const request: Request = { method: "POST", route: LINK_ROUTES.upload, streams: true };
     try {
-      await this.bulk.json(request, signal, (stream, moved) => {
+      answer = await this.bulk.json(request, signal, (stream, moved) => {
         writing = writeChecked(tar, stream, { signal, moved }).catch((error: unknown) => {
           failed = error;
         });
@@ -113,17 +142,18 @@ export class RunnerLink implements SandboxLink {
     }
     await writing;
     if (failed !== null) throw violated("it took an upload before that had ended");
+    return answer;
   }
 
   pack(signal: AbortSignal): Promise<Readable> {
     return this.#content({ method: "GET", route: LINK_ROUTES.pack }, signal);
   }
 
-  async list(path: string, signal: AbortSignal): Promise<FileList> {
+  async list(place: FilePlace, signal: AbortSignal): Promise<FileList> {
     const request: Request = {
       method: "GET",
       route: LINK_ROUTES.list,
-      query: { path },
+      query: this.#place(place),
       answer_max_bytes: FILES_LISTED_MAX_BYTES,
     };
     const answer = await this.bulk.json(request, signal);
@@ -131,11 +161,11 @@ export class RunnerLink implements SandboxLink {
   }
 
   async read(
-    path: string,
+    place: FilePlace,
     range: { start: number; end: number } | null,
     signal: AbortSignal,
   ): Promise<{ size_bytes: number; content: Readable }> {
-    const query = { path, ...(range ?? {}) };
+    const query = { ...this.#place(place), ...(range ?? {}) };
     const { stream, headers, trailers } = await this.bulk.open(
       { method: "GET", route: LINK_ROUTES.read, query },
       signal,
@@ -151,16 +181,28 @@ export class RunnerLink implements SandboxLink {
 
   async blob(sha256: string, signal: AbortSignal): Promise<Buffer> {
     const request: Request = { method: "GET", route: LINK_ROUTES.blob, query: { sha256 } };
-    const chunks: Buffer[] = [];
-    const content = await this.#content(request, signal, BLOB_MAX_BYTES);
-    for await (const chunk of content as AsyncIterable<Buffer>) chunks.push(chunk);
-    const blob = Buffer.concat(chunks);
+    const blob = await this.bytes(request, signal);
     if (createHash("sha256").update(blob).digest("hex") === sha256) return blob;
     throw violated(`a blob is not what its name ${sha256} says`);
   }
 
+  /** The whole of something that fits into memory: at most BLOB_MAX_BYTES. */
+  async bytes(request: Request, signal: AbortSignal): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    const content = await this.#content(request, signal, BLOB_MAX_BYTES);
+    for await (const chunk of content as AsyncIterable<Buffer>) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
   async close(): Promise<void> {
     this.control.destroy("it was closed here");
+  }
+
+  /** Runners of the release before this one know of no root but the workspace. */
+  #place({ root, path }: FilePlace): Record<string, string> {
+    if (root === "workspace") return { path };
+    refuseBefore(SURFACES_SINCE, this.hello);
+    return { root, path };
   }
 
   async #content(
@@ -201,8 +243,18 @@ function ownError(source: Readable): Error | null {
   return error?.code === "ERR_STREAM_PREMATURE_CLOSE" ? null : error;
 }
 
-export function valid<S extends z.ZodType>(schema: S, answer: unknown, what: string): z.infer<S> {
-  const parsed = schema.safeParse(answer);
+/** Throws AppError `conflict` for a runner that speaks an older version of the link than what is asked of it needs. */
+export function refuseBefore(protocol: number, hello: Hello): void {
+  if (hello.protocol >= protocol) return;
+  throw new AppError({
+    code: "conflict",
+    message: "The job runs in a sandbox of an earlier release, which cannot do this.",
+  });
+}
+
+/** An answer in its schema, of either form of the schema library. Throws AppError `protocol_violated`. */
+export function valid<S extends z.core.$ZodType>(schema: S, answer: unknown, what: string): z.output<S> {
+  const parsed = z.core.safeParse(schema, answer);
   if (parsed.success) return parsed.data;
   throw violated(`what it gave as ${what} is none`);
 }

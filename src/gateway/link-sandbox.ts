@@ -12,6 +12,7 @@ import {
 } from "../contract/link.ts";
 import { Hello } from "../contract/link-answers.ts";
 import type { Log } from "../core/dependencies.ts";
+import { LIVE_WINDOWS } from "./link-live.ts";
 import { LinkOut } from "./link-out.ts";
 import { LinkPeer, type LinkTimes, linkLost, violated } from "./link-peer.ts";
 import { RunnerLink, valid } from "./link-runner.ts";
@@ -140,10 +141,11 @@ export class LinkSandbox {
   }
 
   async #greet(name: Served, socket: Socket): Promise<void> {
-    const holder = this.#link?.[name] ?? this.#candidates.get(name)?.peer;
+    const held = name === "live" ? this.#link?.live.peer : this.#link?.[name];
+    const holder = held ?? this.#candidates.get(name)?.peer;
     if (holder !== undefined && (await holder.ping())) throw new Error("Another connection holds its place.");
     if (socket.destroyed || this.#closed) throw new Error("It was closed before it said hello.");
-    const peer = new LinkPeer(socket, this.#times);
+    const peer = new LinkPeer(socket, this.#times, name === "live" ? LIVE_WINDOWS : undefined);
     try {
       const timeout = AbortSignal.timeout(this.#times.hello_ms);
       const hello = valid(
@@ -162,10 +164,20 @@ export class LinkSandbox {
   }
 
   #admit(name: Served, candidate: Candidate): void {
-    if (this.#closed || this.#link?.[name].lost.aborted === false || this.#candidates.has(name)) {
+    const held = name === "live" ? this.#link?.live.peer : this.#link?.[name];
+    if (this.#closed || held?.lost.aborted === false || this.#candidates.has(name)) {
       throw new Error("Another connection was first.");
     }
     candidate.peer.lost.throwIfAborted();
+    if (name === "live" && this.#link !== null) {
+      // It says the same as the link's own connections did, and knows the secret that was given meanwhile.
+      const { hello } = this.#link;
+      if (hello.epoch !== candidate.hello.epoch || !this.#known(candidate.hello, null)) {
+        throw new Error("It is of another runner than the link.");
+      }
+      this.#link.live.arrived(candidate.peer);
+      return;
+    }
     const other = [...this.#candidates.values()][0];
     // Two connections of two runners are no link: the one that came last is the one that lives.
     if (other !== undefined && !same(other.hello, candidate.hello)) other.peer.destroy("another runner came");
@@ -187,15 +199,17 @@ export class LinkSandbox {
     const control = this.#candidates.get("control");
     const bulk = this.#candidates.get("bulk");
     if (this.#link === null && this.#waiting.size > 0 && control !== undefined && bulk !== undefined) {
+      const live = this.#candidates.get("live");
       this.#candidates.clear();
-      this.#become(control, bulk.peer);
+      const link = this.#become(control, bulk.peer);
+      if (live !== undefined) link.live.arrived(live.peer);
     }
     for (const { secret, resolve } of this.#waiting) {
       if (this.#link !== null && this.#known(this.#link.hello, secret)) resolve(this.#link);
     }
   }
 
-  #become({ peer, hello }: Candidate, bulk: LinkPeer): void {
+  #become({ peer, hello }: Candidate, bulk: LinkPeer): RunnerLink {
     const started = ({ job_id, secret }: Start): void => {
       this.#started = { job_id, secret };
     };
@@ -204,6 +218,7 @@ export class LinkSandbox {
     link.lost.addEventListener("abort", () => {
       if (this.#link === link) this.#link = null;
     });
+    return link;
   }
 
   /** Whether a runner that said this may have the link for somebody who gives `secret`. */

@@ -33,11 +33,15 @@ test("every request of the link reaches the runner and its answer comes back", a
   await link.stop({ cause: "cancelled" }, never());
   await link.message({ id: "m-1", text: "Use port 8080." }, never());
   await link.quiesce(never());
-  const { content, size_bytes } = await link.read("a b/ü?&.txt", { start: 2, end: 5 }, never());
+  const { content, size_bytes } = await link.read(
+    { root: "workspace", path: "a b/ü?&.txt" },
+    { start: 2, end: 5 },
+    never(),
+  );
   assert.deepEqual([size_bytes, (await content.toArray()).join("")], [10, "2345"]);
-  const whole = await link.read("x", null, never());
+  const whole = await link.read({ root: "workspace", path: "x" }, null, never());
   assert.equal((await whole.content.toArray()).join(""), "0123456789");
-  const beyond = await link.read("x", { start: 8, end: 99 }, never());
+  const beyond = await link.read({ root: "workspace", path: "x" }, { start: 8, end: 99 }, never());
   assert.equal((await beyond.content.toArray()).join(""), "89");
   assert.deepEqual(runner.asked.slice(0, 4), [
     { cause: "cancelled" },
@@ -45,7 +49,11 @@ test("every request of the link reaches the runner and its answer comes back", a
     "quiesce",
     { path: "a b/ü?&.txt", range: { start: 2, end: 5 } },
   ]);
-  assert.deepEqual(await link.list("sub", never()), { path: "sub", entries: [], truncated: false });
+  assert.deepEqual(await link.list({ root: "workspace", path: "sub" }, never()), {
+    path: "sub",
+    entries: [],
+    truncated: false,
+  });
   assert.equal((await link.blob(HELLO_SHA256, never())).toString(), "hello");
   assert.equal(await sha256Of(await link.pack(never())), await sha256Of(bytes(PACK_BYTES)));
   await link.upload(bytes(3_000_001), never());
@@ -58,7 +66,7 @@ test("the runner's no comes back as the error that it was", async () => {
   const link = await ends.listener.connect(SANDBOX, null, never());
   await link.start(START, never());
   await assert.rejects(link.start({ ...START, job_id: "another" }, never()), hasCode("conflict"));
-  await assert.rejects(link.list("gone", never()), hasCode("not_found"));
+  await assert.rejects(link.list({ root: "workspace", path: "gone" }, never()), hasCode("not_found"));
   await assert.rejects(link.message({ id: "m-1", text: "too late" }, never()), hasCode("conflict"));
   await assert.rejects(eventsTo(link, 7, 8), hasCode("conflict"));
   await assert.rejects(link.blob("0".repeat(64), never()), hasCode("protocol_violated"));
@@ -181,7 +189,7 @@ test("requests on control are answered while bulk carries large streams that nob
   assert.equal(runner.asked.length, 200);
   assert.equal(flowing?.readableEnded, false);
   for (const pack of packs) pack.destroy();
-  assert.equal((await link.list("", never())).truncated, false);
+  assert.equal((await link.list({ root: "workspace", path: "" }, never())).truncated, false);
 });
 
 test("a pack that fails midway, or whose connection is cut, is an error and never a short file", async () => {
@@ -233,7 +241,7 @@ test("an upload that the runner cannot take ends with the runner's reason, howev
   });
   const link = await ends.listener.connect(SANDBOX, null, never());
   await assert.rejects(link.upload(bytes(50 * 1024 * 1024), never()), hasCode("invalid_upload"));
-  assert.equal((await link.list("", never())).truncated, false);
+  assert.equal((await link.list({ root: "workspace", path: "" }, never())).truncated, false);
 });
 
 test("an upload may take longer than an answer may, as long as it moves", async () => {

@@ -1,6 +1,16 @@
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import type { Message, Start, StopRequest } from "../contract/link.ts";
 import type { FileList, Hello } from "../contract/link-answers.ts";
+import type {
+  DesktopControl,
+  FileChange,
+  FileRoot,
+  LiveTarget,
+  PortList,
+  ServiceName,
+  ServiceReady,
+  TerminalList,
+} from "../contract/surfaces.ts";
 
 /**
  * What a runner does when the orchestrator asks: the routes of the link, behind the transport.
@@ -20,10 +30,36 @@ export interface RunnerHandlers {
   upload(tar: Readable, signal: AbortSignal): Promise<{ files: number }>;
   /** A tar of the workspace. */
   pack(signal: AbortSignal): Readable;
-  list(path: string): Promise<FileList>;
+  list(place: FilePlace): Promise<FileList>;
   read(
-    path: string,
+    place: FilePlace,
     range: { start: number; end: number } | null,
   ): Promise<{ size_bytes: number; content: Readable }>;
+  /** Makes or replaces a file whole, and the folders above it. */
+  write(place: FilePlace, content: Readable, signal: AbortSignal): Promise<{ size_bytes: number }>;
+  change(change: FileChange): Promise<void>;
+  archive(place: FilePlace, signal: AbortSignal): Promise<Readable>;
   blob(sha256: string): Promise<Readable>;
+  /** What people use live. AppError `conflict` before the job has started and once its agent has ended. */
+  surfaces: SurfaceHandlers;
 }
+
+/** A path relative to a root, "" being the root itself. */
+export type FilePlace = { root: FileRoot; path: string };
+
+/** The surfaces of a job, behind the transport; errors as RunnerHandlers. */
+export interface SurfaceHandlers {
+  /** Gets a target ready. What it resolves with takes the stream over once the other side was told yes. */
+  connect(target: LiveTarget, signal: AbortSignal): Promise<TakeStream>;
+  service(name: ServiceName, signal: AbortSignal): Promise<ServiceReady>;
+  ports(): Promise<PortList>;
+  terminals(): TerminalList;
+  endTerminal(id: string): Promise<void>;
+  /** The screen as PNG. AppError `conflict` where the image has no desktop; starts it otherwise. */
+  screen(signal: AbortSignal): Promise<Buffer>;
+  desktop(control: DesktopControl): Promise<void>;
+  /** A person is at work: a job that only waits stays open for a while longer. */
+  touch(): void;
+}
+/** Must not throw; ends or destroys the stream itself. */
+export type TakeStream = (stream: Duplex) => void;

@@ -7,6 +7,8 @@ import type { Message } from "../contract/link.ts";
 const WAITING_MAX = 100;
 /** Ids that are remembered, so that a message which is sent again is taken once. */
 const IDS_MAX = 1_000;
+/** Who was at work in the sandbox this long ago still is: the job stays open for them, however short it lingers otherwise. */
+export const STAYS_MS = 60_000;
 
 /** What people said to a running agent and it has not read yet. */
 export class Inbox {
@@ -15,6 +17,7 @@ export class Inbox {
   readonly #ids = new Set<string>();
   readonly #arrived = new EventTarget();
   #closed = false;
+  #touched_at = Number.NEGATIVE_INFINITY;
 
   constructor(emit: (body: RunnerEventBody) => Promise<void>) {
     this.#emit = emit;
@@ -43,14 +46,30 @@ export class Inbox {
     return this.#waiting.splice(0);
   }
 
-  /** The next messages, as soon as there are any; null after `wait_ms`, or when the signal aborts. After null nothing more is taken in. */
+  /** Somebody is at work in the sandbox right now. */
+  touch(): void {
+    this.#touched_at = performance.now();
+  }
+
+  /** Whether somebody was at work within the last STAYS_MS. */
+  get touched(): boolean {
+    return performance.now() - this.#touched_at < STAYS_MS;
+  }
+
+  /**
+   * The next messages, as soon as there are any; null when `wait_ms` have passed and nobody was at work meanwhile, or when the signal
+   * aborts. After null nothing more is taken in.
+   */
   async next(wait_ms: number, signal: AbortSignal): Promise<string[] | null> {
-    const waited = wait_ms > 0 ? AbortSignal.any([signal, AbortSignal.timeout(wait_ms)]) : null;
+    const began = performance.now();
     while (this.#waiting.length === 0) {
-      if (waited === null || waited.aborted) {
+      const until = Math.max(began + wait_ms, this.#touched_at + Math.max(wait_ms, STAYS_MS));
+      const left_ms = Math.ceil(until - performance.now());
+      if (signal.aborted || left_ms <= 0) {
         this.#closed = true;
         return null;
       }
+      const waited = AbortSignal.any([signal, AbortSignal.timeout(left_ms)]);
       await once(this.#arrived, "arrived", { signal: waited }).catch(() => undefined);
     }
     return this.take();

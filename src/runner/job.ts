@@ -8,6 +8,7 @@ import type { Blobs } from "./blobs.ts";
 import { Inbox } from "./inbox.ts";
 import { type Outside, openOutside } from "./outside.ts";
 import { StopCause, type ToolProcesses } from "./process/tool-processes.ts";
+import { Surfaces } from "./surfaces/surfaces.ts";
 import type { Cgroup } from "./watch/cgroup.ts";
 import { DiskWatch, isDiskFull } from "./watch/disk.ts";
 import { MetricsWatch } from "./watch/metrics.ts";
@@ -34,6 +35,8 @@ export class RunnerJob {
   readonly ended: Promise<void>;
   readonly #place: JobPlace;
   readonly #inbox: Inbox;
+  /** What people use live of this job, until its agent has ended. */
+  readonly surfaces: Surfaces;
   readonly #stopping = new AbortController();
 
   /** Throws AppError `invalid_request` for an agent that this version does not have. */
@@ -43,6 +46,7 @@ export class RunnerJob {
     this.start = start;
     this.#place = place;
     this.#inbox = new Inbox(place.emit);
+    this.surfaces = new Surfaces({ touched: () => this.#inbox.touch() });
     this.ended = this.#run();
   }
 
@@ -83,6 +87,7 @@ export class RunnerJob {
     const { home } = this.#place;
     try {
       await using outside = await openOutside(this.start, this.#place);
+      await using _surfaces = this.surfaces;
       const end = await this.#work(outside);
       if (end.reason?.code !== "step_failed" || !(await isDiskFull(home))) return end;
       const message = `The disk is full. ${end.reason.message}`;
@@ -97,30 +102,39 @@ export class RunnerJob {
     }
   }
 
-  #work(outside: Outside): Promise<AgentEnd> {
+  async #work(outside: Outside): Promise<AgentEnd> {
     const { env: image, cgroup: _, link_folder: __, ...place } = this.#place;
     const { start } = this;
     const { signal } = this.#stopping;
     const env = { ...image, ...outside.env, ...start.env };
+    this.surfaces.begin({ ...place, env, job_id: start.job_id });
     const ask: AgentPlace["ask"] = (question) => outside.ask(question, signal);
     if (start.agent === "script") {
       const asked = start.approval === "always" ? ask : undefined;
-      return runScript({ ...place, prompt: start.prompt, env, ask: asked, signal });
+      const end = await runScript({ ...place, prompt: start.prompt, env, ask: asked, signal });
+      if (end.outcome === "complete" && !signal.aborted) await this.#linger(end, signal);
+      return end;
     }
     return this.#converse({ ...place, start, env, inbox: this.#inbox, ask, signal });
   }
 
+  /** What people say after an answer, for as long as somebody may want to say something or is at work in the sandbox; else nothing. */
+  async #linger(end: AgentEnd, signal: AbortSignal): Promise<string[]> {
+    const { linger_s } = this.start;
+    if (linger_s > 0 || this.#inbox.touched)
+      await this.#place.emit({ type: "agent.waiting", data: { summary: end.summary, linger_s } });
+    return (await this.#inbox.next(linger_s * 1000, signal)) ?? [];
+  }
+
   /** The prompt, then whatever people say, for as long as the agent has good answers and somebody may want to say something. */
   async #converse(place: AgentPlace): Promise<AgentEnd> {
-    const { prompt, linger_s } = this.start;
+    const { prompt } = this.start;
     const open = await agentNamed(this.start);
     await using conversation = await open(place);
     let end = await conversation.turn(prompt);
     while (end.outcome === "complete" && !place.signal.aborted) {
       let said = place.inbox.take();
-      if (said.length === 0 && linger_s > 0)
-        await place.emit({ type: "agent.waiting", data: { summary: end.summary, linger_s } });
-      if (said.length === 0) said = (await place.inbox.next(linger_s * 1000, place.signal)) ?? [];
+      if (said.length === 0) said = await this.#linger(end, place.signal);
       if (said.length === 0) return end;
       end = await conversation.turn(said.join("\n\n"));
     }

@@ -55,8 +55,19 @@ export function runnerHandlers(options: { place: JobPlace; epoch: string; versio
     },
     upload: (tar, signal) => unpackInto(place.workspace, tar, signal),
     pack: (signal) => packWorkspace(place.workspace, signal),
-    list: (path) => listFolder(place.workspace, path),
-    read: (path, range) => readWorkspaceFile(place.workspace, path, range),
+    list: ({ root, path }) => listFolder(place[root], path),
+    read: ({ root, path }, range) => readWorkspaceFile(place[root], path, range),
+    write: async () => notYet(),
+    change: async () => notYet(),
+    archive: async () => notYet(),
+    get surfaces() {
+      if (job === null) throw new AppError({ code: "conflict", message: "This runner has no job." });
+      return job.surfaces;
+    },
     blob: (sha256) => place.blobs.read(sha256),
   };
+}
+
+function notYet(): never {
+  throw new AppError({ code: "not_available", message: "This version does not have it." });
 }

@@ -1,5 +1,7 @@
+import { Server } from "node:http";
 import multipart from "@fastify/multipart";
 import rateLimit from "@fastify/rate-limit";
+import websocket from "@fastify/websocket";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import {
@@ -12,6 +14,7 @@ import { AppError } from "../contract/errors.ts";
 import { compareVersions, VERSION } from "../contract/version.ts";
 import type { Log } from "../core/dependencies.ts";
 import { sendError } from "./error-answer.ts";
+import { createFront, type PreviewHost } from "./front.ts";
 import { KnownPaths } from "./known-paths.ts";
 import { OpenRequests, stopping } from "./open-requests.ts";
 import { describeRoutes } from "./openapi.ts";
@@ -21,6 +24,7 @@ import { conversationRoutes } from "./routes/conversation.ts";
 import { downloadRoutes } from "./routes/download.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { fileRoutes } from "./routes/files.ts";
+import { forwardRoutes } from "./routes/forward.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { metaRoutes } from "./routes/meta.ts";
@@ -30,11 +34,11 @@ import { answerSocketError } from "./socket-errors.ts";
 import { STREAMS_OPEN_MAX, StreamSlots } from "./stream-slots.ts";
 import { validatorCompiler } from "./validation.ts";
 
-/** A connection on which nothing moves for this long is closed; streams have their own rule. */
-const CONNECTION_IDLE_MS = 120_000;
 /** Requests are counted over this long, so that a short burst is no offence. */
 const RATE_WINDOW_S = 10;
 const PATH_PART_MAX_CHARS = 8_192;
+/** One message of a WebSocket: a paste into a terminal or a desktop fits. */
+const SOCKET_MESSAGE_MAX_BYTES = 16 * 1024 * 1024;
 
 export type ServerOptions = {
   orchestrator: Served;
@@ -45,6 +49,8 @@ export type ServerOptions = {
   log: Log;
   /** Per client address. */
   requests_per_second: number;
+  /** What answers to the names of previews; null: there are none. */
+  previews?: PreviewHost | null;
   /** Names, beside loopback ones and addresses, by which this server may be called. */
   hosts?: readonly string[];
   version?: string;
@@ -81,10 +87,11 @@ export async function createServer(options: ServerOptions): Promise<App> {
     reply.headers({ ...HEADERS, [VERSION_HEADER]: version });
     sendError(error, request, reply, options.log);
   };
+  const upgrades = new Server();
   const app: App = Fastify({
+    serverFactory: (api) => createFront(api, options.previews ?? null, upgrades),
     logger: false,
     bodyLimit: options.json_max_bytes ?? JSON_BODY_MAX_BYTES,
-    connectionTimeout: CONNECTION_IDLE_MS,
     return503OnClosing: false,
     routerOptions: { maxParamLength: PATH_PART_MAX_CHARS },
     frameworkErrors: (error, request, reply) => fail(error, request as FastifyRequest, reply as FastifyReply),
@@ -103,6 +110,11 @@ export async function createServer(options: ServerOptions): Promise<App> {
   takeJson(app);
   await app.register(rateLimit, { global: false });
   await app.register(multipart);
+  await app.register(websocket, {
+    options: { server: upgrades, maxPayload: SOCKET_MESSAGE_MAX_BYTES, perMessageDeflate: false },
+    // What is open was told by `requests` that the server stops, and closes itself.
+    preClose: (done) => done(),
+  });
   await guard(app, options, { version, requests, paths });
   await describeRoutes(app, version);
   for (const routes of [
@@ -113,6 +125,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     logRoutes,
     fileRoutes,
     downloadRoutes,
+    forwardRoutes,
     metaRoutes,
   ])
     routes(app, context);

@@ -4,7 +4,13 @@ import { AppError } from "../contract/errors.ts";
 /** The requests that are being answered: each gets a signal, and all signals abort when the server stops. */
 export class OpenRequests {
   readonly #controllers = new Set<AbortController>();
+  readonly #stopping = new AbortController();
   #closing = false;
+
+  /** Aborts when the server stops: for what outlives its request, as a WebSocket does. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
+  }
 
   get closing(): boolean {
     return this.#closing;
@@ -29,6 +35,7 @@ export class OpenRequests {
 
   close(): void {
     this.#closing = true;
+    this.#stopping.abort(stopping());
     for (const controller of this.#controllers) controller.abort(stopping());
   }
 }

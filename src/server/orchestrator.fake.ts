@@ -5,6 +5,7 @@ import { AppError } from "../contract/errors.ts";
 import type { Event, EventBody } from "../contract/event.ts";
 import { Approval, Budget, Egress, type Job, NO_USAGE } from "../contract/job.ts";
 import { Limits } from "../contract/limits.ts";
+import type { JobSurfaces } from "../core/job-surfaces.ts";
 import type { Follow } from "../core/orchestrator.ts";
 import type { Served } from "./route-context.ts";
 
@@ -71,6 +72,15 @@ export class FakeOrchestrator implements Served {
     };
     this.all.set(job_id, job);
     return job;
+  }
+
+  /** What stands for the surfaces of every job. */
+  live: JobSurfaces | null = null;
+
+  async surfaces(job_id: string): Promise<JobSurfaces> {
+    await this.job(job_id);
+    if (this.live !== null) return this.live;
+    throw new AppError({ code: "conflict", message: `Job ${job_id} has ended, and its sandbox with it.` });
   }
 
   emit(job_id: string, body: EventBody): void {

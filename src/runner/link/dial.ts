@@ -11,6 +11,7 @@ import {
   STREAM_WINDOW_BYTES,
   STREAMS_MAX,
 } from "../../contract/link.ts";
+import { LIVE_STREAMS_MAX, LIVE_WINDOW_BYTES } from "../../contract/surfaces.ts";
 import type { RunnerHandlers } from "../handlers.ts";
 import type { Outbox } from "../outbox.ts";
 import { serveRequest } from "./serve.ts";
@@ -28,10 +29,26 @@ type Dialling = {
   outbox: Outbox;
   ending: AbortSignal;
   pause_ms: Record<Dialled, number>;
+  /** Called once an orchestrator has asked for more than hello. */
+  linked: () => void;
+};
+
+/** As much as all streams of `live` can hold together, so that one which nobody reads never holds up another. */
+const LIVE_SESSION_BYTES = LIVE_WINDOW_BYTES * LIVE_STREAMS_MAX;
+const WINDOWS = {
+  stream_bytes: STREAM_WINDOW_BYTES,
+  session_bytes: SESSION_WINDOW_BYTES,
+  memory_mb: SESSION_MEMORY_MB,
+};
+const LIVE_WINDOWS: typeof WINDOWS = {
+  stream_bytes: LIVE_WINDOW_BYTES,
+  session_bytes: LIVE_SESSION_BYTES,
+  memory_mb: (2 * LIVE_SESSION_BYTES) / (1024 * 1024),
 };
 
 /**
- * Dials `control` and `bulk` in the folder of sockets and answers what the orchestrator asks there (HTTP/2, roles turned round).
+ * Dials `control` and `bulk` in the folder of sockets and answers what the orchestrator asks there (HTTP/2, roles turned round); `live`
+ * after the first request that came over them, since nothing of a job waits for it.
  * A connection that is lost, refused, or whose socket is missing is dialled again for ever, with jitter, until disposal.
  */
 export function dialLink(options: {
@@ -40,15 +57,19 @@ export function dialLink(options: {
   outbox: Outbox;
 }): AsyncDisposable {
   const ending = new AbortController();
+  const linked = Promise.withResolvers<boolean>();
+  ending.signal.addEventListener("abort", () => linked.resolve(false), { once: true });
   const dialling: Dialling = {
     handlers: options.handlers,
     outbox: options.outbox,
     ending: ending.signal,
-    pause_ms: { control: REDIAL_MIN_MS, bulk: REDIAL_MIN_MS },
+    pause_ms: { control: REDIAL_MIN_MS, bulk: REDIAL_MIN_MS, live: REDIAL_MIN_MS },
+    linked: () => linked.resolve(true),
   };
   const dialled = Promise.all([
     keepDialling("control", options.folder, dialling),
     keepDialling("bulk", options.folder, dialling),
+    linked.promise.then((asked) => (asked ? keepDialling("live", options.folder, dialling) : undefined)),
   ]);
   return {
     async [Symbol.asyncDispose]() {
@@ -61,7 +82,7 @@ export function dialLink(options: {
 async function keepDialling(name: Dialled, folder: string, dialling: Dialling): Promise<void> {
   const { ending, pause_ms } = dialling;
   while (!ending.aborted) {
-    await serveOnce(join(folder, name), dialling);
+    await serveOnce(join(folder, name), name === "live" ? LIVE_WINDOWS : WINDOWS, dialling);
     const jittered_ms = pause_ms[name] * (0.5 + Math.random() / 2);
     pause_ms[name] = Math.min(pause_ms[name] * 2, REDIAL_MAX_MS);
     // The only way for this to reject is the end itself.
@@ -70,7 +91,7 @@ async function keepDialling(name: Dialled, folder: string, dialling: Dialling): 
 }
 
 /** One connection, from dialling to its end, whatever the end was: the next dial is the answer to all of them. */
-async function serveOnce(path: string, dialling: Dialling): Promise<void> {
+async function serveOnce(path: string, windows: typeof WINDOWS, dialling: Dialling): Promise<void> {
   const { ending, pause_ms } = dialling;
   const socket = connect(path);
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
@@ -84,16 +105,19 @@ async function serveOnce(path: string, dialling: Dialling): Promise<void> {
     const session = performServerHandshake(socket, {
       settings: {
         enablePush: false,
-        initialWindowSize: STREAM_WINDOW_BYTES,
+        initialWindowSize: windows.stream_bytes,
         maxConcurrentStreams: STREAMS_MAX,
       },
-      maxSessionMemory: SESSION_MEMORY_MB,
+      maxSessionMemory: windows.memory_mb,
     });
-    session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+    session.setLocalWindowSize(windows.session_bytes);
     session.on("error", end);
     session.on("close", end);
     session.on("stream", (stream, headers) => {
-      if (headers[":path"] !== LINK_ROUTES.hello) pause_ms.control = pause_ms.bulk = REDIAL_MIN_MS;
+      if (headers[":path"] !== LINK_ROUTES.hello) {
+        pause_ms.control = pause_ms.bulk = pause_ms.live = REDIAL_MIN_MS;
+        dialling.linked();
+      }
       void serveRequest(stream, headers, dialling);
     });
   } catch {

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as z from "zod/mini";
+import { byteStream } from "../../contract/byte-stream.ts";
 import { readBounded, readChecked, trailersOf, writeChecked } from "../../contract/checked-stream.ts";
 import { AppError } from "../../contract/errors.ts";
 import {
@@ -14,7 +15,15 @@ import {
   StopRequest,
 } from "../../contract/link.ts";
 import type { FileList } from "../../contract/link-answers.ts";
-import type { RunnerHandlers } from "../handlers.ts";
+import {
+  DesktopControl,
+  FileChange,
+  FileRoot,
+  liveTarget,
+  ServiceRequest,
+  TerminalEnd,
+} from "../../contract/surfaces.ts";
+import type { FilePlace, RunnerHandlers } from "../handlers.ts";
 import type { Outbox } from "../outbox.ts";
 
 /** A start with the largest prompt and a large environment stays well below this. */
@@ -53,6 +62,44 @@ const ROUTES: Record<string, Route> = {
     await handlers.message(await body(stream, Message));
     answer(stream, {});
   },
+  [`POST ${LINK_ROUTES.touch}`]: async ({ stream, handlers }) => {
+    handlers.surfaces.touch();
+    answer(stream, {});
+  },
+  [`GET ${LINK_ROUTES.ports}`]: async ({ stream, handlers }) =>
+    answer(stream, await handlers.surfaces.ports()),
+  [`GET ${LINK_ROUTES.terminals}`]: async ({ stream, handlers }) =>
+    answer(stream, handlers.surfaces.terminals()),
+  [`POST ${LINK_ROUTES.end_terminal}`]: async ({ stream, handlers }) => {
+    await handlers.surfaces.endTerminal((await body(stream, TerminalEnd)).id);
+    answer(stream, {});
+  },
+  [`POST ${LINK_ROUTES.service}`]: async ({ stream, handlers, signal }) => {
+    const { name } = await body(stream, ServiceRequest);
+    answer(stream, await handlers.surfaces.service(name, signal));
+  },
+  [`POST ${LINK_ROUTES.desktop}`]: async ({ stream, handlers }) => {
+    await handlers.surfaces.desktop(await body(stream, DesktopControl));
+    answer(stream, {});
+  },
+  [`GET ${LINK_ROUTES.screen}`]: async ({ stream, handlers, signal }) => {
+    await send(stream, Readable.from([await handlers.surfaces.screen(signal)]), signal);
+  },
+  [`POST ${LINK_ROUTES.write}`]: async ({ stream, query, handlers, signal }) => {
+    const content = readChecked(stream, trailersOf(stream), { max_bytes: Number.MAX_SAFE_INTEGER, signal });
+    try {
+      answer(stream, await handlers.write(placeOf(query), content, signal));
+    } finally {
+      content.destroy();
+    }
+  },
+  [`POST ${LINK_ROUTES.change}`]: async ({ stream, handlers }) => {
+    await handlers.change(await body(stream, FileChange));
+    answer(stream, {});
+  },
+  [`GET ${LINK_ROUTES.archive}`]: async ({ stream, query, handlers, signal }) => {
+    await send(stream, await handlers.archive(placeOf(query), signal), signal);
+  },
   [`POST ${LINK_ROUTES.quiesce}`]: async ({ stream, handlers }) => {
     await handlers.quiesce();
     answer(stream, {});
@@ -67,13 +114,13 @@ const ROUTES: Record<string, Route> = {
   },
   [`GET ${LINK_ROUTES.pack}`]: ({ stream, handlers, signal }) => send(stream, handlers.pack(signal), signal),
   [`GET ${LINK_ROUTES.list}`]: async ({ stream, query, handlers }) => {
-    answer(stream, fitting(await handlers.list(query.get("path") ?? "")));
+    answer(stream, fitting(await handlers.list(placeOf(query))));
   },
   [`GET ${LINK_ROUTES.read}`]: async ({ stream, query, handlers, signal }) => {
     const range = query.has("start")
       ? { start: wholeNumber(query, "start"), end: wholeNumber(query, "end") }
       : null;
-    const file = await handlers.read(query.get("path") ?? "", range);
+    const file = await handlers.read(placeOf(query), range);
     await send(stream, file.content, signal, { [HEADER_SIZE]: file.size_bytes });
   },
   [`GET ${LINK_ROUTES.blob}`]: async ({ stream, query, handlers, signal }) => {
@@ -92,6 +139,10 @@ export async function serveRequest(
   // Where the stream is being read or written its error is met there; the listener is for the time between.
   stream.on("error", () => dropped.abort());
   try {
+    if (headers[":method"] === "CONNECT") {
+      await connect(stream, headers[":authority"], deps.handlers, dropped.signal);
+      return;
+    }
     const url = new URL(headers[":path"] ?? "/", "http://runner");
     const route = ROUTES[`${headers[":method"] ?? ""} ${url.pathname}`];
     if (route === undefined) {
@@ -102,6 +153,28 @@ export async function serveRequest(
   } catch (error) {
     refuse(stream, error);
   }
+}
+
+async function connect(
+  stream: ServerHttp2Stream,
+  authority: string | undefined,
+  { surfaces }: RunnerHandlers,
+  signal: AbortSignal,
+): Promise<void> {
+  // At once: what the other side sends ahead must find a reader.
+  const bytes = byteStream(stream);
+  bytes.on("error", () => undefined);
+  const target = liveTarget(authority);
+  if (target === null) throw new AppError({ code: "not_found", message: "There is no such stream." });
+  const take = await surfaces.connect(target, signal);
+  if (!stream.destroyed && !stream.closed) stream.respond({ ":status": 200 });
+  take(bytes);
+}
+
+function placeOf(query: URLSearchParams): FilePlace {
+  const root = z.safeParse(FileRoot, query.get("root") ?? "workspace");
+  if (root.success) return { root: root.data, path: query.get("path") ?? "" };
+  throw new AppError({ code: "invalid_request", message: "There is no such root of files." });
 }
 
 function refuse(stream: ServerHttp2Stream, error: unknown): void {

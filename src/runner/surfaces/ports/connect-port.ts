@@ -1,0 +1,42 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { AppError } from "../../../contract/errors.ts";
+import type { TakeStream } from "../../handlers.ts";
+import type { SurfacePlace } from "../place.ts";
+
+/** The loopback addresses in the order in which they are tried: a server that listens on one of them is found. */
+const ADDRESSES = ["127.0.0.1", "::1"];
+
+/** A TCP connection to a port inside. Throws AppError `not_found` when nothing listens there. */
+export async function connectPort(
+  port: number,
+  _place: SurfacePlace,
+  signal: AbortSignal,
+): Promise<TakeStream> {
+  for (const host of ADDRESSES) {
+    const socket = await connected(host, port, signal);
+    if (socket === null) continue;
+    return (stream) => {
+      socket.on("error", () => stream.destroy());
+      socket.once("close", (failed) => failed && stream.destroy());
+      stream.once("close", () => socket.destroy());
+      stream.pipe(socket);
+      socket.pipe(stream);
+    };
+  }
+  throw new AppError({ code: "not_found", message: `Nothing listens on port ${port} in the sandbox.` });
+}
+
+async function connected(host: string, port: number, signal: AbortSignal): Promise<Socket | null> {
+  signal.throwIfAborted();
+  const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
+  try {
+    await once(socket, "connect", { signal });
+    return socket;
+  } catch {
+    // Refused here may be taken at the other address; the caller says so when both refuse.
+    socket.destroy();
+    signal.throwIfAborted();
+    return null;
+  }
+}
