@@ -2,7 +2,6 @@ import { AppError } from "../contract/errors.ts";
 import type { Egress } from "../contract/job.ts";
 import { Approvals } from "./approvals.ts";
 import { CurrentJob } from "./current-job.ts";
-import { DeadlinePassed, withDeadline } from "./deadline.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { SandboxStatus } from "./driver.ts";
 import { EndingOnce, endingOfFault, endingOfSandbox, endingOfStart } from "./ending.ts";
@@ -10,38 +9,24 @@ import type { EventLog } from "./event-log.ts";
 import { imageProgress } from "./image-progress.ts";
 import { watchClocks } from "./job-clocks.ts";
 import { JobOutbound } from "./job-outbound.ts";
+import { hasBegun, packWork, type WorkToPack } from "./job-packing.ts";
 import { JobSandboxes } from "./job-sandboxes.ts";
 import { startOf } from "./job-start.ts";
 import { JobSurfaces } from "./job-surfaces.ts";
-import {
-  COMPLETE,
-  cancelled,
-  type Ending,
-  failed,
-  isAtWork,
-  toEnded,
-  toPacking,
-  toStarting,
-  toWorking,
-} from "./lifecycle.ts";
+import { COMPLETE, cancelled, type Ending, failed, isAtWork, toStarting, toWorking } from "./lifecycle.ts";
 import type { SandboxLink } from "./link.ts";
-import { type Packed, packJob } from "./packing.ts";
 import { Pump } from "./pump.ts";
-import { RELINK_MS, relink } from "./relink.ts";
+import { relink } from "./relink.ts";
 import { patiently, type Sandbox } from "./sandbox.ts";
 import type { JobRecord } from "./store.ts";
 
 /** Each loss is an event, so a runner that loses its link again and again must come to an end. */
 const RELINKS_MAX = 200;
-const STOP_MS = 6_000;
-const QUIESCE_MS = 15_000;
-const PACK_ATTEMPTS = 3;
 /** When the ZIP cannot be written (this machine's disk is full, say), the job stays in packing and tries again. */
 const PACK_RETRY_MS = 30_000;
 /** How often a fresh sandbox takes over from one that died; what ends two sandboxes ends a third. */
 const TAKEOVERS_MAX = 1;
 const TAKES_OVER = "The sandbox died; a fresh one goes on with the work.";
-const PACKS = "A fresh sandbox packs the volume of a dead one.";
 
 /** One job on its way from the queue to its ZIP. Can be taken up again in any phase, after a restart. */
 export class JobRun {
@@ -135,7 +120,7 @@ export class JobRun {
       await this.#untilEnding(shutdown);
       while (!shutdown.aborted && this.#job.state.phase !== "ended") {
         try {
-          await this.#pack(shutdown);
+          await packWork(this.#parts, shutdown);
         } catch (error) {
           if (shutdown.aborted) break;
           this.#log("error", "The job could not be packed; it is tried again.", error);
@@ -300,82 +285,6 @@ export class JobRun {
     return this.#sandbox?.link ?? link;
   }
 
-  async #pack(shutdown: AbortSignal): Promise<void> {
-    const ending = this.#ending.value ?? failed("internal", "The job ended without a reason.");
-    await this.#job.apply((state) =>
-      state.phase === "packing" ? null : toPacking(state, this.#now(), ending),
-    );
-    let packed: Packed | null = null;
-    if (this.#begun) packed = await this.#packWorkspace(shutdown);
-    packed ??= await packJob(this.#job.record, null, { patch: false }, this.#dependencies, shutdown);
-    const done = packed;
-    await this.#job.apply((state) => toEnded(state, this.#now(), done));
-  }
-
-  /** Packs out of the living sandbox, or out of a fresh one on the old volume; null when neither can be had. */
-  async #packWorkspace(shutdown: AbortSignal): Promise<Packed | null> {
-    let link = await this.#quietLink(shutdown);
-    let patch = this.#job.record.request.patch;
-    for (let attempt = 1; attempt <= PACK_ATTEMPTS; attempt++) {
-      try {
-        link ??= await this.#sandboxes.replace({ reason: PACKS, works: false }, shutdown);
-        return await packJob(this.#job.record, link, { patch }, this.#dependencies, shutdown);
-      } catch (error) {
-        if (shutdown.aborted) throw error;
-        this.#log("warn", `Packing failed (attempt ${attempt} of ${PACK_ATTEMPTS}).`, error);
-        // A patch that cannot be made (no git on this machine, say) must not cost the work itself.
-        if (error instanceof AppError && error.code === "setup_failed") patch = false;
-        if (error instanceof AppError && error.code === "protocol_violated") await this.#spoil(error.message);
-        else if (link !== null && link.lost.aborted === false && !(error instanceof AppError)) throw error;
-        link = null;
-      }
-    }
-    if (this.#job.state.ending?.status === "complete")
-      await this.#job.apply({
-        change: { ending: failed("sandbox_died", "The work was done, but it could not be packed.") },
-        events: [],
-      });
-    return null;
-  }
-
-  /** What lied while it was packed is not complete, whatever it said before. */
-  async #spoil(message: string): Promise<void> {
-    if (this.#job.state.ending?.status !== "complete") return;
-    await this.#job.apply({ change: { ending: failed("protocol_violated", message) }, events: [] });
-  }
-
-  /** The link to a sandbox in which nothing runs any more; null when that cannot be had from this sandbox. */
-  async #quietLink(shutdown: AbortSignal): Promise<SandboxLink | null> {
-    const sandbox = this.#sandbox;
-    const { clock } = this.#dependencies;
-    if (sandbox === null || sandbox.gone.aborted) return null;
-    try {
-      const { link_secret, ending } = this.#job.state;
-      const link =
-        sandbox.link ??
-        (await withDeadline(clock, { what: "Linking again", ms: RELINK_MS }, shutdown, (signal) =>
-          sandbox.connect(link_secret, signal),
-        ));
-      if (!this.#pump.agent_ended && link_secret !== null) {
-        const cause = ending?.status === "cancelled" ? "cancelled" : "timed_out";
-        await withDeadline(clock, { what: "Stopping the agent", ms: STOP_MS }, shutdown, async (signal) => {
-          await link.stop({ cause }, signal);
-          await this.#pump.run(link, signal);
-        }).catch((error: unknown) => {
-          if (!(error instanceof DeadlinePassed)) throw error;
-        });
-      }
-      await withDeadline(clock, { what: "Quieting the sandbox", ms: QUIESCE_MS }, shutdown, (signal) =>
-        link.quiesce(AbortSignal.any([signal, sandbox.gone])),
-      );
-      return link;
-    } catch (error) {
-      if (shutdown.aborted) throw error;
-      this.#log("warn", "The sandbox could not be quieted; a fresh one packs its volume.", error);
-      return null;
-    }
-  }
-
   #endingOfError(error: unknown): Ending {
     const known = endingOfFault(error, { sandbox: this.#sandbox, begun: this.#begun });
     if (known !== null) return known;
@@ -387,10 +296,13 @@ export class JobRun {
     return this.#sandboxes.current;
   }
 
-  /** There is work that is worth packing. */
   get #begun(): boolean {
-    const { runner_epoch, started_at } = this.#job.state;
-    return runner_epoch !== null || started_at !== null;
+    return hasBegun(this.#job.state);
+  }
+
+  get #parts(): WorkToPack {
+    const [job, ending, pump, sandboxes] = [this.#job, this.#ending, this.#pump, this.#sandboxes];
+    return { job, ending, pump, sandboxes, dependencies: this.#dependencies };
   }
 
   #now(): string {
