@@ -42,6 +42,24 @@ export function eventRows(event: Event, look: Look): string[] {
       const sizes = `${formatCount(tokens_before)} to ${formatCount(tokens_after)} tokens`;
       return [dim(`  the conversation was compacted: ${turns} turns, from ${sizes}`)];
     }
+    case "port.opened": {
+      const { port, process } = event.data;
+      const who = process === null ? "something" : plainLine(process);
+      return [
+        `${green("+")} ${who} listens on port ${bold(String(port))}: sealwork open ${shortId(event.job_id)} ${port}`,
+      ];
+    }
+    case "control.changed": {
+      const { held_by } = event.data;
+      if (held_by === null) return [`${green("+")} the desktop was given back: the agent may use it again`];
+      return [yellow(`! ${plainLine(held_by)} drives the desktop: the agent's desktop tool waits`)];
+    }
+    case "service.ended": {
+      const { service, cause, message } = event.data;
+      return cause === "failed"
+        ? [yellow(`! ${service} failed: ${plainLine(message ?? "no reason is known")}`)]
+        : [];
+    }
     case "limit.reached":
       return [yellow(`! ${plainLine(event.data.message)}`)];
     case "sandbox.replaced":

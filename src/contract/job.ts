@@ -193,6 +193,10 @@ export const JobLinks = z.object({
   logs: z.string(),
   files: z.string(),
   messages: z.string(),
+  desktop: z.string(),
+  jupyter: z.string(),
+  terminal: z.string(),
+  ports: z.string(),
   cancel: z.string(),
   download: z.string(),
 });

@@ -39,11 +39,14 @@ const WINDOWS = {
   stream_bytes: STREAM_WINDOW_BYTES,
   session_bytes: SESSION_WINDOW_BYTES,
   memory_mb: SESSION_MEMORY_MB,
+  streams_max: STREAMS_MAX,
 };
 const LIVE_WINDOWS: typeof WINDOWS = {
   stream_bytes: LIVE_WINDOW_BYTES,
   session_bytes: LIVE_SESSION_BYTES,
   memory_mb: (2 * LIVE_SESSION_BYTES) / (1024 * 1024),
+  // More than the orchestrator opens: one that it has closed may not have ended here yet.
+  streams_max: 2 * LIVE_STREAMS_MAX,
 };
 
 /**
@@ -106,7 +109,7 @@ async function serveOnce(path: string, windows: typeof WINDOWS, dialling: Dialli
       settings: {
         enablePush: false,
         initialWindowSize: windows.stream_bytes,
-        maxConcurrentStreams: STREAMS_MAX,
+        maxConcurrentStreams: windows.streams_max,
       },
       maxSessionMemory: windows.memory_mb,
     });
