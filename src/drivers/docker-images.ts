@@ -2,9 +2,10 @@ import { isAbsolute, join, resolve } from "node:path";
 import type Docker from "dockerode";
 import { AppError } from "../contract/errors.ts";
 import type { ImageRef, ImageSource } from "../core/images.ts";
-import { readAptSettings } from "./apt-settings.ts";
+import { type AptSettings, readAptSettings } from "./apt-settings.ts";
 import { DEBIAN_TRIXIE, ensureDebianImage } from "./docker-base-image.ts";
 import { packContext } from "./docker-build-context.ts";
+import { declaredArguments, pinParents, withoutRunner } from "./docker-parents.ts";
 import { followProgress } from "./docker-progress.ts";
 import { inspectImage, pullImage } from "./docker-pull.ts";
 import {
@@ -116,13 +117,14 @@ export function createDockerImages(options: DockerImagesOptions): ImageSource {
       if (found !== null) return found;
     }
     const inputs = await readInputs(inputs_options);
-    const hash = await hashWithParents(inputs, progress, signal);
+    const parents = await ensureParents(inputs.parents, progress, signal);
+    const hash = hashWithParents(inputs.hash, parents);
     const found = await findTagged(docker, repository, hash, signal);
     if (found !== null) return found;
     const tag = tagOf(repository, hash);
     progress(`Building ${tag}`);
     if (is_base) await buildBase({ folder, repository, tag, inputs }, progress, signal);
-    else await buildDerived({ folder, tag, inputs }, progress, signal);
+    else await buildDerived({ folder, tag, inputs, parents }, progress, signal);
     const built = await findTagged(docker, repository, hash, signal);
     if (built === null) {
       throw new AppError({
@@ -153,29 +155,34 @@ export function createDockerImages(options: DockerImagesOptions): ImageSource {
     await ensureDebianImage({ docker, image: DEBIAN_TRIXIE, cache_folder, apt, progress, signal });
     progress("Fetching Node and npm for the sandbox");
     const packages = await fetchNodePackages({ folder, cache_folder, npm_command, signal });
-    const build_arguments = {
-      APT_MIRROR: apt.mirror,
-      APT_SECURITY_MIRROR: apt.security_mirror,
-      APT_SETTINGS: apt.settings,
-    };
-    await buildContext(tag, packContext(inputs.files, packages), build_arguments, progress, signal);
+    await buildContext(tag, packContext(inputs.files, packages), aptArguments(apt), progress, signal);
     await docker.getImage(tag).tag({ repo: repository, tag: parts_tag });
   }
 
-  /** Any other build folder. npm packages that it pins lie in its context as those of the base do: the build itself needs no registry. */
+  /**
+   * Any other build folder. npm packages that it pins lie in its context as those of the base do: the build itself needs no registry.
+   * A Dockerfile that installs much starts from BASE_PARTS and copies the runner last, so that a changed runner costs it one small layer.
+   */
   async function buildDerived(
-    image: { folder: string; tag: string; inputs: ImageInputs },
+    image: { folder: string; tag: string; inputs: ImageInputs; parents: ReadonlyMap<string, ImageRef> },
     progress: Progress,
     signal: AbortSignal,
   ): Promise<void> {
-    const { cache_folder, npm_command } = options;
-    const { folder, tag, inputs } = image;
+    const { docker, cache_folder, npm_command } = options;
+    const { folder, tag, inputs, parents } = image;
     let packages: string | null = null;
     if (await pinsPackages(folder)) {
       progress(`Fetching the npm packages of ${tag.replace(/:.*/, "")}`);
       packages = await fetchNodePackages({ folder, cache_folder, npm_command, signal });
     }
-    await buildContext(tag, packContext(inputs.files, packages), {}, progress, signal);
+    const base_image = parents.get("base");
+    const offered = {
+      ...aptArguments(await readAptSettings(signal)),
+      ...(base_image && { BASE_PARTS: await withoutRunner(docker, base_image, "sealwork/base") }),
+    };
+    const files = pinParents(inputs.files, parents);
+    const build_arguments = declaredArguments(files, offered);
+    await buildContext(tag, packContext(files, packages), build_arguments, progress, signal);
   }
 
   async function buildContext(
@@ -196,24 +203,35 @@ export function createDockerImages(options: DockerImagesOptions): ImageSource {
   }
 
   /** An image made from another of ours is made anew when that one is; so that one is made first. */
-  async function hashWithParents(
-    inputs: ImageInputs,
+  async function ensureParents(
+    names: readonly string[],
     progress: Progress,
     signal: AbortSignal,
-  ): Promise<string> {
-    let hash = inputs.hash;
-    for (const name of inputs.parents) {
-      const parent = await ensure(
-        { name, image: `sealwork/${name}`, build: join("images", name) },
-        progress,
-        signal,
-      );
-      hash = `${hash.slice(0, 16)}-${parent.digest.replace("sha256:", "").slice(0, 16)}`;
+  ): Promise<ReadonlyMap<string, ImageRef>> {
+    const parents = new Map<string, ImageRef>();
+    for (const name of names) {
+      const template = { name, image: `sealwork/${name}`, build: join("images", name) };
+      parents.set(name, await ensure(template, progress, signal));
     }
-    return hash;
+    return parents;
   }
 
   return { ensure };
+}
+
+function hashWithParents(inputs_hash: string, parents: ReadonlyMap<string, ImageRef>): string {
+  let hash = inputs_hash;
+  for (const { digest } of parents.values())
+    hash = `${hash.slice(0, 16)}-${digest.replace("sha256:", "").slice(0, 16)}`;
+  return hash;
+}
+
+function aptArguments(apt: AptSettings): Record<string, string> {
+  return {
+    APT_MIRROR: apt.mirror,
+    APT_SECURITY_MIRROR: apt.security_mirror,
+    APT_SETTINGS: apt.settings,
+  };
 }
 
 /** The image of a template without a build folder: there, or pulled. */

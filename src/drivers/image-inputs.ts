@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { type ContextFile, hashContext, readFolder, statFolder } from "./docker-build-context.ts";
+import { namedParents } from "./docker-parents.ts";
 import { linuxCpu } from "./node-packages.ts";
 import { bundleRunner } from "./runner-bundle.ts";
 
@@ -26,10 +27,7 @@ export async function readInputs(options: InputsOptions): Promise<ImageInputs> {
   const { folder, runner } = options;
   const folder_before = await statFolder(folder);
   const files = await readFolder(folder);
-  const dockerfile = files.find((file) => file.path === "Dockerfile");
-  const text = dockerfile === undefined ? "" : new TextDecoder().decode(dockerfile.content);
-  const named = text.matchAll(/^\s*(?:FROM|COPY\s+--from=)\s*sealwork\/([a-z0-9-]+)(?::latest)?(?=\s)/gim);
-  const parents = [...new Set(Array.from(named, (match) => match[1] ?? ""))];
+  const parents = namedParents(files);
   const parts_hash = hashContext(files, [RECIPE, linuxCpu()]);
   let sources: string[] = [];
   let sources_before: string[] = [];
