@@ -49,9 +49,10 @@ test("a refusal of the runner has its code and sentence", async () => {
     });
   };
   await using ends = await openLive(echo, { connect: refuse, service: refuse });
-  for (const refused of [ends.live.connect("desktop", never()), ends.live.service("jupyter", never())]) {
+  const asked = [() => ends.live.connect("desktop", never()), () => ends.live.service("jupyter", never())];
+  for (const ask of asked) {
     await assert.rejects(
-      refused,
+      ask,
       (error) => hasCode("conflict")(error) && /template `desktop`/.test(String(error)),
     );
   }
