@@ -181,7 +181,8 @@ export class LinkPeer {
     try {
       const headers = await Promise.race([this.#head(stream).head, aborted]);
       if (headers[":status"] === 200) return bytes;
-      throw refusalOf(await readJson(bytes, () => stream.rstCode, this.#times));
+      // A stream of bytes that was cut errors by itself; reading it to its end resets what was to be written.
+      throw refusalOf(await readJson(bytes, () => constants.NGHTTP2_NO_ERROR, this.#times));
     } catch (error) {
       bytes.destroy();
       throw this.#because(error, signal);
