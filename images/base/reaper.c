@@ -6,8 +6,10 @@
  *
  * fd 0..2  the tool's stdio; with --pty fd 0 and 1 are relayed from and to a new terminal instead.
  * fd 3     status, one JSON line each: {"pid":N}, then {"exit":N} or {"signal":N} at once when the tool ends, and {"drained":true}
- *          before the reaper leaves; {"error":"ENOENT","stage":"exec|chdir|fork|pty"} when the tool could not start.
- * fd 4     control, one line each: term, kill, signal N, resize COLS ROWS. Its end means kill.
+ *          before the reaper leaves; {"error":"ENOENT","stage":"exec|chdir|fork|pty"} when the tool could not start; {"done":N} when
+ *          the order N is carried out.
+ * fd 4     control, one line each: term, kill, signal N, resize COLS ROWS, mark N, sweep N. Its end means kill.
+ *          mark remembers who lives, and ends a sweep; sweep ends all others but the tool, and is done when they are gone.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -35,6 +37,9 @@ static struct buffer input, output;
 static bool input_ended, output_ended;
 static int master = -1;
 static pid_t tool;
+static bool killing;
+static int sweep; /* The order that is being carried out, 0 for none. */
+static long round_at, round_ms;
 
 static long now_ms(void) {
   struct timespec t;
@@ -42,59 +47,108 @@ static long now_ms(void) {
   return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Sends a signal to each descendant that has not had it in this call; returns to how many. A process with a signal pending cannot
- * fork any more, so after SIGSTOP the set stands still as soon as a pass finds nobody new. */
-static unsigned char descendant[MAX_PID / 8], signalled[MAX_PID / 8];
+static unsigned char descendant[MAX_PID / 8], signalled[MAX_PID / 8], marked[MAX_PID / 8];
+static pid_t highest; /* No set has a higher one, so what lies above needs no clearing and takes no memory. */
 static bool has(const unsigned char *set, pid_t pid) { return set[pid / 8] & 1 << pid % 8; }
-static void add(unsigned char *set, pid_t pid) { set[pid / 8] |= 1 << pid % 8; }
+static void add(unsigned char *set, pid_t pid) { set[pid / 8] |= 1 << pid % 8, highest = pid > highest ? pid : highest; }
+static void clear(unsigned char *set) { memset(set, 0, highest / 8 + 1); }
 
-static int signal_new_descendants(int number) {
-  static struct { pid_t pid, parent; } table[MAX_PROCESSES];
-  int count = 0, sent = 0;
+static struct process { pid_t pid, parent; unsigned long long start; } table[MAX_PROCESSES];
+static unsigned long long marked_at; /* The youngest marked one started then: a process that started later only has the id of one. */
+static bool is_marked(const struct process *one) { return has(marked, one->pid) && one->start <= marked_at; }
+
+/* Puts the descendants at the beginning of the table and returns how many they are: all, or only those that a sweep ends. It spares
+ * what comes of a marked process as well, because a server of before goes on only with the workers that it has now. */
+static int find_descendants(bool to_sweep) {
+  int count = 0, found = 0;
   DIR *proc = opendir("/proc");
   for (struct dirent *entry; proc && count < MAX_PROCESSES && (entry = readdir(proc));) {
     char path[64], text[512];
-    pid_t pid = atoi(entry->d_name);
-    if (pid <= 0 || pid >= MAX_PID) continue;
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    struct process one = {.pid = atoi(entry->d_name)};
+    if (one.pid <= 0 || one.pid >= MAX_PID) continue;
+    snprintf(path, sizeof path, "/proc/%d/stat", one.pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     if (fd >= 0) close(fd);
     if (length <= 0) continue;
     text[length] = 0;
     char *name_end = strrchr(text, ')'); /* The name is free text: only what follows its last bracket can be trusted. */
-    pid_t parent;
-    if (!name_end || sscanf(name_end + 1, " %*c %d", &parent) != 1 || parent < 0 || parent >= MAX_PID) continue;
-    table[count].pid = pid;
-    table[count++].parent = parent;
+    const char *fields = " %*c %d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %llu";
+    if (!name_end || sscanf(name_end + 1, fields, &one.parent, &one.start) != 2 || one.parent < 0 || one.parent >= MAX_PID) continue;
+    table[count++] = one;
   }
   if (proc) closedir(proc);
-  memset(descendant, 0, sizeof descendant);
+  clear(descendant);
   add(descendant, getpid());
   for (bool grown = true; grown;) {
     grown = false;
     for (int i = 0; i < count; i++) {
       if (has(descendant, table[i].pid) || !has(descendant, table[i].parent)) continue;
+      if (to_sweep && table[i].pid != tool && is_marked(&table[i])) continue;
       add(descendant, table[i].pid);
       grown = true;
-      if (has(signalled, table[i].pid)) continue;
-      add(signalled, table[i].pid);
-      if (kill(table[i].pid, number) == 0) sent++;
     }
   }
-  return sent;
+  for (int i = 0; i < count; i++)
+    if (has(descendant, table[i].pid) && table[i].pid != getpid() && !(to_sweep && table[i].pid == tool)) table[found++] = table[i];
+  return found;
 }
 
-static void signal_descendants(int number, int passes) {
-  memset(signalled, 0, sizeof signalled);
-  while (passes-- > 0 && signal_new_descendants(number) > 0);
+/* Sends a signal once to each of them. A process with a signal pending cannot fork any more, so after SIGSTOP the set stands still as
+ * soon as a pass finds nobody new. The youngest come first: what forks and leaves, again and again, is met before it is gone. */
+static void signal_descendants(int number, bool to_sweep, int passes) {
+  clear(signalled);
+  for (bool grown = true; grown && passes-- > 0;) {
+    grown = false;
+    for (int i = find_descendants(to_sweep) - 1; i >= 0; i--) {
+      if (has(signalled, table[i].pid)) continue;
+      add(signalled, table[i].pid);
+      kill(table[i].pid, number);
+      grown = true;
+    }
+  }
 }
 
-static void obey(const char *line, bool *killing) {
+static void done(int order) { dprintf(STATUS, "{\"done\":%d}\n", order); }
+
+static void mark(int order) {
+  sweep = 0;
+  clear(marked);
+  marked_at = 0;
+  for (int i = find_descendants(false) - 1; i >= 0; i--) {
+    add(marked, table[i].pid);
+    if (table[i].start > marked_at) marked_at = table[i].start;
+  }
+  done(order);
+}
+
+/* Ends all descendants, or those that a sweep is for; called again until they are gone. */
+static void end_round(void) {
+  if (!killing && find_descendants(true) == 0) {
+    done(sweep);
+    sweep = 0;
+    return;
+  }
+  signal_descendants(SIGSTOP, !killing, FREEZE_PASSES);
+  signal_descendants(SIGKILL, !killing, 1);
+  round_at = now_ms() + round_ms;
+  round_ms = round_ms * 2 < LAST_ROUND_MS ? round_ms * 2 : LAST_ROUND_MS;
+}
+
+static void begin_rounds(void) { round_at = 0, round_ms = FIRST_ROUND_MS; }
+
+static void start_killing(void) {
+  killing = true;
+  begin_rounds();
+}
+
+static void obey(const char *line) {
   int first;
   struct winsize size = {0};
-  if (!strcmp(line, "term")) signal_descendants(SIGTERM, 1);
-  if (!strcmp(line, "kill")) *killing = true;
+  if (!strcmp(line, "term")) signal_descendants(SIGTERM, false, 1);
+  if (!strcmp(line, "kill")) start_killing();
+  if (sscanf(line, "mark %d", &first) == 1) mark(first);
+  if (sscanf(line, "sweep %d", &sweep) == 1) begin_rounds();
   if (sscanf(line, "signal %d", &first) == 1 && first > 0 && first < NSIG) {
     pid_t group = master < 0 ? tool : tcgetpgrp(master);
     if (group > 1) kill(-group, first);
@@ -103,7 +157,7 @@ static void obey(const char *line, bool *killing) {
 }
 
 /* Reads the control lines that have come; false when there will be no more. */
-static bool read_control(bool *killing) {
+static bool read_control(void) {
   static char line[128];
   static size_t length;
   char byte;
@@ -115,7 +169,7 @@ static bool read_control(bool *killing) {
     }
     line[length] = 0;
     length = 0;
-    obey(line, killing);
+    obey(line);
   }
   return got < 0 && errno == EAGAIN;
 }
@@ -212,8 +266,8 @@ static bool reap(int *status, bool *ended) {
 }
 
 static void run(int signals) {
-  bool ended = false, reported = false, killing = false, control_open = true;
-  long round_at = 0, round_ms = FIRST_ROUND_MS, flushed_by = 0;
+  bool ended = false, reported = false, control_open = true;
+  long flushed_by = 0;
   int status = 0;
   for (;;) {
     /* What is read first was there before what is read next: a relay that finds nothing after the tool was reaped had it all. */
@@ -228,12 +282,7 @@ static void run(int signals) {
       flushed_by = 0;
       if (!children) break;
     }
-    if (killing && now_ms() >= round_at) {
-      signal_descendants(SIGSTOP, FREEZE_PASSES);
-      signal_descendants(SIGKILL, 1);
-      round_at = now_ms() + round_ms;
-      round_ms = round_ms * 2 < LAST_ROUND_MS ? round_ms * 2 : LAST_ROUND_MS;
-    }
+    if ((killing || sweep) && now_ms() >= round_at) end_round();
     struct pollfd wait_for[] = {
       {signals, POLLIN, 0},
       {control_open ? CONTROL : -1, POLLIN, 0},
@@ -242,14 +291,15 @@ static void run(int signals) {
        (short)((input.end > 0 ? POLLOUT : 0) | (output.end == 0 ? POLLIN : 0)), 0},
       {output.end > 0 ? 1 : -1, POLLOUT, 0},
     };
-    long until = flushed_by && killing ? (flushed_by < round_at ? flushed_by : round_at) : flushed_by ? flushed_by : round_at;
+    bool ending = killing || sweep;
+    long until = flushed_by && ending ? (flushed_by < round_at ? flushed_by : round_at) : flushed_by ? flushed_by : round_at;
     long timeout = until - now_ms();
-    poll(wait_for, 5, !flushed_by && !killing ? -1 : timeout < 0 ? 0 : (int)timeout);
+    poll(wait_for, 5, !flushed_by && !ending ? -1 : timeout < 0 ? 0 : (int)timeout);
     struct signalfd_siginfo seen[16];
     while (read(signals, seen, sizeof seen) > 0);
-    if (control_open && wait_for[1].revents && !read_control(&killing)) {
+    if (control_open && wait_for[1].revents && !read_control()) {
       control_open = false;
-      killing = true;
+      start_killing();
     }
   }
   dprintf(STATUS, "{\"drained\":true}\n");

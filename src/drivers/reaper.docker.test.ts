@@ -141,6 +141,70 @@ test("a fork bomb ends with `kill`", { timeout: 60_000 }, async () => {
   assert.deepEqual(told, { left: 0, last: { drained: true } });
 });
 
+test("`sweep` ends what came since `mark`, in any session; the tool, what ran before and the workers of that go on", async () => {
+  const code = [
+    "read -r x; (while :; do sleep 0.01; done; true) & sleep 1111 &",
+    "read -r x; (setsid sleep 2222 &); sleep 3333 &",
+    "read -r x; exit 4",
+  ].join(" ");
+  const told = await inside(`
+    const r = reaper("bash", "-c", ${JSON.stringify(code)});
+    const until = async (condition) => { while (!condition()) await new Promise(setImmediate); };
+    const runs = (seconds) => processes().filter(({ pid }) => {
+      try { return readFileSync("/proc/" + pid + "/cmdline", "utf8") === "sleep\\0" + seconds + "\\0"; } catch { return false; }
+    }).length;
+    r.input("\\n");
+    await until(() => runs(1111) === 1);
+    r.control("mark 1");
+    await r.has("done");
+    r.input("\\n");
+    await until(() => runs(2222) + runs(3333) === 2);
+    r.control("sweep 2");
+    await r.until(() => r.status.some((one) => one.done === 2));
+    const left = [runs(2222), runs(3333), runs(1111)];
+    await until(() => runs(0.01) === 0);
+    await until(() => runs(0.01) === 1);
+    r.input("\\n");
+    await r.has("exit");
+    r.control("kill");
+    await r.closed;
+    print({ left, ends: ${ENDS} });`);
+  const ends = [{ done: 1 }, { done: 2 }, { exit: 4 }, { drained: true }];
+  assert.deepEqual(told, { left: [0, 0, 1], ends });
+});
+
+const BOMBS = {
+  "that takes every place": "f() { f | f & f | f & }; f & true",
+  "that is away again at once": "f() { f & }; f & true",
+  "in sessions of its own": `export f='setsid bash -c "$f" & setsid bash -c "$f" & wait'; eval "$f" & true`,
+};
+for (const [what, bomb] of Object.entries(BOMBS))
+  test(`a fork bomb ${what} ends with \`sweep\`, and every place is free again`, {
+    timeout: 60_000,
+  }, async () => {
+    const code = `read -r x; { ${bomb}; } 2>/dev/null; read -r x; for i in {1..90}; do sleep 1111 & done; echo started`;
+    const told = await inside(
+      `
+      const r = reaper("bash", "-c", ${JSON.stringify(code)});
+      await r.has("pid");
+      r.control("mark 1");
+      await r.has("done");
+      r.input("\\n");
+      // Its processes have numbers that only a bomb gets to.
+      while (!processes().some(({ pid }) => pid > 100)) await new Promise(setImmediate);
+      r.control("sweep 2");
+      await r.until(() => r.status.some((one) => one.done === 2));
+      const left = named("bash");
+      r.input("\\n");
+      await r.until(() => r.output() === "started\\n");
+      r.control("kill");
+      await r.closed;
+      print({ left, last: r.status.at(-1) });`,
+      128,
+    );
+    assert.deepEqual(told, { left: 1, last: { drained: true } });
+  });
+
 test("a terminal echoes, has its size, takes a new one, and gives its signals to the foreground", async () => {
   const told = await inside(`
     const r = reaper("--pty", "81x23", "--cwd", "/tmp", "bash", "--norc", "--noprofile");

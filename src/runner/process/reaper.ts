@@ -10,6 +10,7 @@ const Status = z.union([
   z.object({ signal: z.int() }),
   z.object({ error: z.string(), stage: z.enum(["exec", "chdir", "fork", "pty"]) }),
   z.object({ drained: z.literal(true) }),
+  z.object({ done: z.int() }),
 ]);
 
 /** How the tool ended, as its reaper says. `lost`: the reaper itself was killed, or could not be started (`error` says why). */
@@ -32,9 +33,14 @@ export class Reaper {
   readonly toolEnded: Promise<ToolEnd>;
   /** Settles when no process is left of the tool and its reaper; never rejects. */
   readonly gone: Promise<void>;
+  readonly #child: ChildProcess;
   readonly #control: Writable;
+  /** Those who wait for an order to be carried out, by its number. */
+  readonly #asked = new Map<number, () => void>();
+  #orders = 0;
 
   private constructor(child: ChildProcess, status: Readable, control: Writable) {
+    this.#child = child;
     this.#control = control;
     this.input = child.stdin;
     // A tool may end without having read it all.
@@ -51,6 +57,7 @@ export class Reaper {
       const status = statusOf(line);
       if (status === null) return;
       if ("pid" in status) running.resolve(status.pid);
+      if ("done" in status) this.#answer(status.done);
       const end = toolEndOf(status);
       if (end !== null) ended.resolve(end);
     });
@@ -58,6 +65,7 @@ export class Reaper {
     lines.once("close", () => {
       running.resolve(null);
       ended.resolve({ kind: "lost" });
+      this.#answer(this.#orders);
     });
     this.gone = new Promise((resolve) => {
       child.once("error", (error: NodeJS.ErrnoException) => {
@@ -115,8 +123,42 @@ export class Reaper {
     this.#order("kill\n");
   }
 
+  /** Remembers what runs now, for `sweep` to spare. Resolves when that is done, or there is no reaper any more; never rejects. */
+  mark(): Promise<void> {
+    return this.#ask("mark");
+  }
+
+  /**
+   * Ends every descendant but the tool, those that were marked, and what comes of these. Resolves when they are gone, with the next `mark`
+   * (which ends the sweep), or when there is no reaper any more; never rejects.
+   */
+  sweep(): Promise<void> {
+    return this.#ask("sweep");
+  }
+
+  #ask(order: "mark" | "sweep"): Promise<void> {
+    if (this.#control.destroyed) return Promise.resolve();
+    const number = ++this.#orders;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#asked.set(number, resolve);
+    this.#order(`${order} ${number}\n`);
+    return promise;
+  }
+
+  /** An answer is one to all orders before it as well. */
+  #answer(to: number): void {
+    for (const [number, resolve] of this.#asked) {
+      if (number > to) continue;
+      this.#asked.delete(number);
+      resolve();
+    }
+  }
+
   #order(line: string): void {
-    if (!this.#control.destroyed) this.#control.write(line);
+    if (this.#control.destroyed) return;
+    // The tool may stop its reaper, which has the same user.
+    this.#child.kill("SIGCONT");
+    this.#control.write(line);
   }
 }
 

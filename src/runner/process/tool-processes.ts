@@ -1,11 +1,11 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { constants as os } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { StepCause } from "../../contract/event.ts";
 import type { StopRequest } from "../../contract/link.ts";
 import { closeFifo, type Fifo, FifoSupply } from "./fifo.ts";
 import { OutputPipe } from "./output-pipe.ts";
 import { Reaper, type TerminalSize, type ToolEnd } from "./reaper.ts";
+import { settlesWithin } from "./settles-within.ts";
 
 /** A tool that is stopped has this long after SIGTERM before every descendant is killed. */
 export const TERM_GRACE_MS = 2_000;
@@ -84,7 +84,7 @@ export class ToolProcesses implements AsyncDisposable {
 
   /**
    * Runs one tool. Resolves when its own process has ended and `onOutput` has all that it wrote up to then; a daemon that it left behind
-   * lives on, its output dropped. Rejects only with what `onOutput` threw.
+   * lives on, its output dropped. One that is stopped takes all that it left behind with it. Rejects only with what `onOutput` threw.
    */
   async run(tool: ToolRun): Promise<ToolResult> {
     const begun = performance.now();
@@ -126,11 +126,7 @@ export class ToolProcesses implements AsyncDisposable {
   async killAll(): Promise<void> {
     const running = [...this.#running];
     for (const { reaper } of running) reaper.kill();
-    const waited = new AbortController();
-    const gone = Promise.all(running.map(({ reaper }) => reaper.gone));
-    const late = sleep(KILL_WAIT_MS, undefined, { signal: waited.signal }).catch(() => undefined);
-    await Promise.race([gone, late]);
-    waited.abort();
+    await settlesWithin(Promise.all(running.map(({ reaper }) => reaper.gone)), KILL_WAIT_MS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -205,9 +201,14 @@ async function untilEnded(reaper: Reaper, signal: AbortSignal): Promise<ToolEnd>
   } finally {
     signal.removeEventListener("abort", stop);
     clearTimeout(timer);
-    // What the tool left behind is stopped with it.
-    if (signal.aborted) reaper.kill();
+    if (signal.aborted) await killWhole(reaper);
   }
+}
+
+/** Ends a tool with all that it left behind; what runs next meets nothing of it, such as a fork bomb. Resolves when it is gone, or after KILL_WAIT_MS. */
+export async function killWhole(reaper: Reaper): Promise<void> {
+  reaper.kill();
+  await settlesWithin(reaper.gone, KILL_WAIT_MS);
 }
 
 /** How the end of a tool is told; when `tool.signal` is aborted, it was we who ended it. */

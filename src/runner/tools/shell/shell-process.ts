@@ -5,13 +5,21 @@ import { basename, join } from "node:path";
 import { closeFifo, type Fifo, FifoSupply } from "../../process/fifo.ts";
 import { OutputPipe } from "../../process/output-pipe.ts";
 import type { Reaper, ToolEnd } from "../../process/reaper.ts";
-import type { OutputStream, RunningTool, ToolProcesses } from "../../process/tool-processes.ts";
+import { settlesWithin } from "../../process/settles-within.ts";
+import {
+  killWhole,
+  type OutputStream,
+  type RunningTool,
+  type ToolProcesses,
+} from "../../process/tool-processes.ts";
 import { CODE, COMMANDS, STATE, shellArgv, shellDriver } from "./shell-driver.ts";
 
 /** What a report may be long: a step, an exit code and a path. */
 const REPORT_MAX_BYTES = 16 * 1024;
 /** Exported variables that are taken over into the next shell. */
 const STATE_MAX_BYTES = 1024 * 1024;
+/** A reaper that does not answer in this time never will; a busy machine is no reason not to. */
+const REAPER_ANSWERS_MS = 10_000;
 
 export type ShellReport = { exit_code: number; cwd: string };
 
@@ -104,12 +112,16 @@ export class ShellProcess implements AsyncDisposable {
     return found.every((one) => one.status === "fulfilled" && one.value.isFIFO());
   }
 
-  /** Hands one command to the shell, which must be at no other. Rejects with errors of the file system. */
+  /** Hands one command to the shell, which must be at no other. Rejects with errors of the file system, and when the reaper does not answer. */
   async send(
     code: string,
     onOutput: (stream: OutputStream, chunk: Buffer) => Promise<void>,
   ): Promise<ShellCommand> {
-    await writeFile(join(this.folder, CODE), code, { mode: 0o600 });
+    const [marked] = await Promise.all([
+      settlesWithin(this.reaper.mark(), REAPER_ANSWERS_MS),
+      writeFile(join(this.folder, CODE), code, { mode: 0o600 }),
+    ]);
+    if (!marked) throw new Error("its reaper does not answer.");
     const [out, err] = await this.#fifos.take();
     // Nobody can guess it, so that what a command writes into the folder is no report.
     const step = basename(out.path);
@@ -157,7 +169,7 @@ export class ShellProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.reaper.kill();
+    await killWhole(this.reaper);
     const pipes = [this.#reports, ...this.#pipes];
     await Promise.all(pipes.map((pipe) => pipe[Symbol.asyncDispose]()));
     for (const fifo of [this.#commands, this.#report]) closeSync(fifo.write);

@@ -1,8 +1,8 @@
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { killDescendantsSince, processClock } from "../../process/descendants.ts";
+import { settlesWithin } from "../../process/settles-within.ts";
 import {
-  KILL_WAIT_MS,
+  killWhole,
   type OutputStream,
   resultOf,
   TERM_GRACE_MS,
@@ -15,6 +15,8 @@ import { ShellProcess, type ShellReport } from "./shell-process.ts";
 const INTERRUPT_GRACE_MS = 2_000;
 const KILL_ROUNDS = 5;
 const KILL_ROUND_MS = 200;
+/** On a busy machine even what was killed needs time to be gone. */
+const SWEEP_MS = 10_000;
 
 export type ShellRun = {
   code: string;
@@ -100,11 +102,7 @@ export class ShellSession implements AsyncDisposable {
       return { ...result, duration_ms: performance.now() - begun, note };
     };
     const { processes } = this.#options;
-    const [shell, kills_before, since] = await Promise.all([
-      this.#ready(),
-      processes.oomKills(),
-      processClock(),
-    ]);
+    const [shell, kills_before] = await Promise.all([this.#ready(), processes.oomKills()]);
     if (typeof shell === "string") return ended(notStarted(shell), null);
     let sent: Awaited<ReturnType<ShellProcess["send"]>>;
     try {
@@ -122,7 +120,7 @@ export class ShellSession implements AsyncDisposable {
       await running.finish();
       return ended(resultOf({ kind: "lost" }, told(command.signal)), null);
     }
-    const outcome = first ?? (await interrupt(shell, reported, since));
+    const outcome = first ?? (await interrupt(shell, reported));
     await running.finish();
     if (outcome !== null && "report" in outcome) {
       this.#cwd = outcome.report.cwd;
@@ -206,23 +204,20 @@ async function waitFor(
   }
 }
 
-/** Ends what takes too long: an interrupt as from a keyboard, then SIGKILL for what the command started. Null when the shell itself hangs. */
-async function interrupt(
-  shell: ShellProcess,
-  reported: Promise<ShellReport>,
-  since: number,
-): Promise<Outcome> {
-  const pid = await shell.reaper.pid;
+/**
+ * Ends what takes too long: an interrupt as from a keyboard, then SIGKILL for what the command started, and in any case for what it left
+ * in the background. Null when the shell itself hangs.
+ */
+async function interrupt(shell: ShellProcess, reported: Promise<ShellReport>): Promise<Outcome> {
   shell.reaper.signal(constants.signals.SIGINT);
   let outcome = await waitFor(shell, reported, INTERRUPT_GRACE_MS, null);
-  for (let round = 0; round < KILL_ROUNDS && outcome === null && pid !== null; round++) {
-    await killDescendantsSince(pid, since);
+  for (let round = 0; round < KILL_ROUNDS && outcome === null; round++) {
+    await settlesWithin(shell.reaper.sweep(), KILL_ROUND_MS);
     shell.reaper.signal(constants.signals.SIGINT);
     outcome = await waitFor(shell, reported, KILL_ROUND_MS, null);
   }
-  if (outcome !== null) return outcome;
-  shell.reaper.kill();
-  await waitFor(shell, new Promise(() => undefined), KILL_WAIT_MS, null);
+  if (outcome !== null && (await settlesWithin(shell.reaper.sweep(), SWEEP_MS))) return outcome;
+  await killWhole(shell.reaper);
   return null;
 }
 

@@ -25,6 +25,22 @@ async function assertKept(tools: Tools): Promise<void> {
 }
 const KEEP = "kept=yes; mkdir -p kept; cd kept";
 
+test("what a command that takes too long left in the background ends with it; what runs since before goes on", async () => {
+  await using tools = await open();
+  const before = "(while :; do sleep 0.01; done; true) & early=$!; sleep 1231 & too=$!";
+  await run(tools, `${KEEP}; ${before}`);
+  const late = await run(tools, "sleep 1232 & late=$!; (setsid sleep 1234 & echo $! > away); sleep 1233", {
+    timeout_s: 1,
+  });
+  assert.equal(late.cause, "timed_out");
+  await assertKept(tools);
+  // The shell itself reaps what it started, so waiting for it needs no time.
+  const code =
+    "wait $late; echo $?; kill -0 $early $too && echo go on; kill $early $too; kill -0 $(cat away) || echo gone";
+  const { output } = await run(tools, code);
+  assert.match(output, /^137\ngo on\n[^\n]*No such process\ngone\n$/);
+});
+
 test("folder, variables, functions, aliases and options last between commands", async () => {
   await using tools = await open();
   await run(

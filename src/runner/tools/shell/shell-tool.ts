@@ -42,7 +42,7 @@ export function shellTool(
     description: [
       "Runs bash code in a session that lasts: folder (cd), variables, functions and options are kept between calls. It starts in the workspace.",
       "Standard input is empty: nothing can be typed, so pass flags such as -y. You get the exit code and the output; of a long one its beginning and end, and the file that has it all.",
-      `A command is interrupted after timeout_s (${TIMEOUT_S} unless you say otherwise, at most ${TIMEOUT_MAX_S}).`,
+      `A command is interrupted after timeout_s (${TIMEOUT_S} unless you say otherwise, at most ${TIMEOUT_MAX_S}), and what it left in the background is ended with it.`,
       "With background: true it runs as a process of its own that sees the session's variables and functions; what it changes stays its own.",
     ].join(" "),
     input: ShellInput,
