@@ -163,6 +163,7 @@ export class Orchestrator {
   async surfaces(job_id: string): Promise<JobSurfaces> {
     const { state } = await this.#record(job_id);
     const run = this.#scheduler.run(job_id);
+    run?.surfaces.ended.throwIfAborted();
     if (run !== null) return run.surfaces;
     if (state.phase === "ended") throw surfacesEnded(job_id);
     throw new AppError({

@@ -122,6 +122,8 @@ export class InnerEngine implements SandboxDriver, AsyncDisposable {
   readonly created: SandboxSpec[] = [];
   work: Work = async () => undefined;
   away = false;
+  /** What the surfaces of its sandboxes do; all others refuse. */
+  surfaces: Partial<RunnerHandlers["surfaces"]> = {};
   /** What happens inside while the start of a job is on its way, before it is answered. */
   hindrance: (runner: InnerRunner) => void | Promise<void> = () => undefined;
   #watchers = new Set<(status: SandboxStatus) => void>();
@@ -303,6 +305,7 @@ export class InnerRunner implements AsyncDisposable {
         return Readable.from(tar, { objectMode: false });
       },
       ...unserved(),
+      surfaces: { ...unserved().surfaces, ...engine.surfaces },
       list: async ({ path }) => ({ path, entries: [], truncated: false }),
       read: async () => ({ size_bytes: 0, content: Readable.from([]) }),
       blob: async () => Readable.from([]),
