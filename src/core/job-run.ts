@@ -64,7 +64,13 @@ export class JobRun {
     this.#resumed = isAtWork(state);
     this.#sandboxes = new JobSandboxes(this.#job, this.#outbound, dependencies);
     const { clock } = dependencies;
-    this.surfaces = new JobSurfaces(this.#job, { link: () => this.link, ending: this.#ending, touch, clock });
+    this.surfaces = new JobSurfaces(this.#job, {
+      link: () => this.link,
+      ending: this.#ending,
+      touch,
+      failed: (error) => void this.#ending.set(this.#endingOfError(error)),
+      clock,
+    });
     if (state.ending !== null) this.#ending.set(state.ending);
     else if (state.cancel_requested) this.#ending.set(cancelled());
   }
@@ -231,15 +237,23 @@ export class JobRun {
 
   /** Takes the runner's events in until something ends the job. */
   async #work(stop: AbortSignal): Promise<void> {
-    const { clock } = this.#dependencies;
+    const { clock, store } = this.#dependencies;
     this.#approvals.resume();
     const clocks = watchClocks(this.#job, this.#pump, { clock, resumed: this.#resumed }, stop).then(
       (struck) => struck !== null && this.#ending.set(struck),
     );
+    // Who drove the desktop when an orchestrator before this one went away does not drive any more.
+    const { job_id } = this.#job.record;
+    const drove = this.#resumed ? await store.lastEvent(job_id, "control.changed") : null;
+    let held_by = drove?.data.held_by ?? null;
+    let first = !this.#resumed;
     try {
       while (!stop.aborted) {
         const link = await this.#connected(stop);
         if (link === null) return;
+        if (!first) await this.surfaces.desktop.linked(held_by);
+        first = false;
+        held_by = null;
         try {
           await this.#pump.run(link, stop);
         } catch (error) {

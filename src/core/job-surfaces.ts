@@ -3,6 +3,7 @@ import { AppError } from "../contract/errors.ts";
 import type { LiveTarget, PortList, ServiceName, ServiceReady, TerminalList } from "../contract/surfaces.ts";
 import type { Clock } from "./clock.ts";
 import type { CurrentJob } from "./current-job.ts";
+import { DesktopLease } from "./desktop-control.ts";
 import type { EndingOnce } from "./ending.ts";
 import { isAtWork } from "./lifecycle.ts";
 import type { LiveLink, SandboxLink } from "./link.ts";
@@ -16,6 +17,8 @@ type Needs = {
   ending: Pick<EndingOnce, "signal">;
   /** Counts as activity of the job. */
   touch: () => void;
+  /** A fault that keeps the job from going on. */
+  failed: (error: unknown) => void;
   clock: Clock;
 };
 
@@ -26,11 +29,13 @@ type Needs = {
 export class JobSurfaces {
   /** Aborted, with AppError `conflict` as the reason, as soon as the job is ending. */
   readonly ended: AbortSignal;
+  /** Who looks at the desktop, and who drives it. */
+  readonly desktop: DesktopLease;
   readonly #job: Pick<CurrentJob, "record" | "state">;
   readonly #needs: Needs;
   #touched_at = Number.NEGATIVE_INFINITY;
 
-  constructor(job: Pick<CurrentJob, "record" | "state">, needs: Needs) {
+  constructor(job: Pick<CurrentJob, "record" | "state" | "apply">, needs: Needs) {
     this.#job = job;
     this.#needs = needs;
     const ended = new AbortController();
@@ -38,6 +43,12 @@ export class JobSurfaces {
     const end = (): void => ended.abort(surfacesEnded(job.record.job_id));
     if (needs.ending.signal.aborted) end();
     else needs.ending.signal.addEventListener("abort", end, { once: true });
+    this.desktop = new DesktopLease(job, {
+      clock: needs.clock,
+      ended: this.ended,
+      tell: async (control) => needs.link()?.live.desktop(control, this.ended),
+      failed: needs.failed,
+    });
   }
 
   get job_id(): string {

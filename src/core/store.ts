@@ -114,6 +114,8 @@ export interface Store {
   ): Promise<Event[]>;
   readEvents(job_id: string, filter: EventsFilter): Promise<Event[]>;
   readAllEvents(filter: EventsFilter): Promise<Event[]>;
+  /** The newest event of this type; null when there was none. */
+  lastEvent<T extends EventType>(job_id: string, type: T): Promise<Extract<Event, { type: T }> | null>;
   /** Cursor of the newest event of all jobs, 0 when there is none. */
   lastCursor(): Promise<number>;
   /** Ended jobs that ended before `before`, oldest first, at most `limit`. */

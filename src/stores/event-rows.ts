@@ -83,6 +83,18 @@ export async function readEventsOfAllJobs(db: Kysely<Tables>, filter: EventsFilt
   return rows.map(toEvent);
 }
 
+export async function readLastEvent<T extends EventType>(
+  db: Kysely<Tables>,
+  job_id: string,
+  type: T,
+): Promise<Extract<Event, { type: T }> | null> {
+  const row = await eventsQuery(db, { after: 0, limit: 1, types: [type] })
+    .where("job_id", "=", job_id)
+    .orderBy("seq", "desc")
+    .executeTakeFirst();
+  return row === undefined ? null : (toEvent(row) as Extract<Event, { type: T }>);
+}
+
 /** Public to the tests, which look at the plan of it. */
 export function jobEventsQuery(db: Kysely<Tables>, job_id: string, filter: EventsFilter) {
   return eventsQuery(db, filter).where("job_id", "=", job_id).where("seq", ">", filter.after).orderBy("seq");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Kysely, Transaction } from "kysely";
 import { AppError } from "../contract/errors.ts";
-import type { Event, EventBody, RunnerEvent } from "../contract/event.ts";
+import type { Event, EventBody, EventType, RunnerEvent } from "../contract/event.ts";
 import { Phase } from "../contract/job.ts";
 import type { EventsFilter, JobRecord, JobState, JobsFilter, Store } from "../core/store.ts";
 import {
@@ -9,6 +9,7 @@ import {
   type NewEvent,
   readEventsOfAllJobs,
   readEventsOfJob,
+  readLastEvent,
   withoutStored,
 } from "./event-rows.ts";
 import { JOB_COLUMNS, listedColumns, requestColumns, stateColumns, toJob, toState } from "./job-rows.ts";
@@ -134,6 +135,10 @@ export class KyselyStore implements Store {
 
   readAllEvents(filter: EventsFilter): Promise<Event[]> {
     return readEventsOfAllJobs(this.#db, filter);
+  }
+
+  lastEvent<T extends EventType>(job_id: string, type: T): Promise<Extract<Event, { type: T }> | null> {
+    return readLastEvent(this.#db, job_id, type);
   }
 
   async lastCursor(): Promise<number> {

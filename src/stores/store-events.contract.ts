@@ -55,6 +55,17 @@ export function testEvents(open: () => Promise<Store>): void {
     );
   });
 
+  it("gives the newest event of a type of one job, and null where there is none", async () => {
+    await using store = await open();
+    const [one, two] = [await insert(store), await insert(store)];
+    assert.equal(await store.lastEvent(one.job_id, "message.said"), null);
+    await store.append(one.job_id, AT, {}, [said("first"), said("last"), output(1, "later")]);
+    await store.append(two.job_id, AT, {}, [said("of another job")]);
+    assert.equal((await store.lastEvent(one.job_id, "message.said"))?.data.text, "last");
+    assert.equal((await store.lastEvent(one.job_id, "step.output"))?.type, "step.output");
+    assert.equal(await store.lastEvent("no-such-job", "message.said"), null);
+  });
+
   it("reads after a number, by type, without types, and never more than the limit", async () => {
     await using store = await open();
     const { job_id } = await insert(store);
