@@ -11,10 +11,15 @@ test("what ends every process it may, or clears every folder, costs its own step
     "every process killed": shell("kill -9 -1; echo never", { timeout_s: 10 }),
     "every process told to end": shell("kill -TERM -1; sleep 0.1", { timeout_s: 10 }),
     "a fork bomb": shell("f() { f | f & }; f 2>/dev/null; sleep 30", { timeout_s: 3 }),
+    "a fork bomb that no interrupt ends": shell("trap '' INT; f() { f | f & }; f 2>/dev/null; sleep 30", {
+      timeout_s: 1,
+    }),
     "temporary files cleared": shell("rm -rf /tmp/* /tmp/.[!.]*; true", { timeout_s: 3 }),
     "no descriptor left": shell("ulimit -n 4; ls | cat; true", { timeout_s: 10 }),
     "no file may grow": shell("ulimit -f 0; echo x > file; true", { timeout_s: 10 }),
     "stopped by itself": shell("kill -STOP $$; echo never", { timeout_s: 2 }),
+    "its reaper stopped": shell("kill -STOP $PPID; sleep 30", { timeout_s: 2 }),
+    "its reaper stopped, and nothing else": shell("kill -STOP $PPID"),
   };
   for (const [what, call] of Object.entries(hostile)) {
     const { results } = await inside(
