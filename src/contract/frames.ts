@@ -13,14 +13,20 @@ const HEAD_BYTES = 5;
 
 /** A frame as bytes: the number of its channel, its length in four bytes (big-endian), its content. Long output becomes several frames. */
 export function encodeFrame({ channel, data }: Frame): Buffer {
-  if (channel !== "control" && data.length > FRAME_MAX_BYTES) {
-    const first = encodeFrame({ channel, data: data.subarray(0, FRAME_MAX_BYTES) });
-    return Buffer.concat([first, encodeFrame({ channel, data: data.subarray(FRAME_MAX_BYTES) })]);
+  if (channel === "control") return Buffer.concat([head(channel, data.length), data]);
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < data.length || pieces.length === 0; at += FRAME_MAX_BYTES) {
+    const piece = data.subarray(at, at + FRAME_MAX_BYTES);
+    pieces.push(head(channel, piece.length), piece);
   }
-  const head = Buffer.alloc(HEAD_BYTES);
-  head.writeUInt8(CHANNELS.indexOf(channel), 0);
-  head.writeUInt32BE(data.length, 1);
-  return Buffer.concat([head, data]);
+  return Buffer.concat(pieces);
+}
+
+function head(channel: Channel, length: number): Buffer {
+  const bytes = Buffer.alloc(HEAD_BYTES);
+  bytes.writeUInt8(CHANNELS.indexOf(channel), 0);
+  bytes.writeUInt32BE(length, 1);
+  return bytes;
 }
 
 export function controlFrame(message: object): Buffer {
