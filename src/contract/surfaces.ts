@@ -74,6 +74,11 @@ export const TerminalList = z.object({ terminals: z.array(TerminalInfo).check(z.
 export type TerminalList = z.infer<typeof TerminalList>;
 export const TerminalEnd = z.object({ id: TerminalId });
 
+/** Program and arguments. */
+export const CommandLine = z
+  .array(z.string().check(z.maxLength(128 * 1024)))
+  .check(z.minLength(1), z.maxLength(1000));
+
 /**
  * What a `process` stream is for. With `terminal` it comes back to one that lives, whose scrollback it is sent first; with `pty` alone it
  * opens one, which outlives its connections; with neither it runs `command`, which ends with its connection.
@@ -81,10 +86,8 @@ export const TerminalEnd = z.object({ id: TerminalId });
 export const ProcessRequest = z.object({
   terminal: z.nullable(TerminalId),
   pty: z.nullable(TerminalSize),
-  /** Program and arguments; null is a login shell. */
-  command: z.nullable(
-    z.array(z.string().check(z.maxLength(128 * 1024))).check(z.minLength(1), z.maxLength(1000)),
-  ),
+  /** Null is a login shell. */
+  command: z.nullable(CommandLine),
   /** Absolute below the home folder, or relative to the workspace; null is the workspace. */
   cwd: z.nullable(z.string().check(z.maxLength(4096))),
   env: z.record(z.string().check(z.maxLength(256)), z.string().check(z.maxLength(32 * 1024))),
@@ -134,7 +137,8 @@ export const DesktopControl = z.object({
 export type DesktopControl = z.infer<typeof DesktopControl>;
 
 /** Where files of a sandbox are: below the workspace, or below the home folder. */
-export const FileRoot = z.enum(["workspace", "home"]);
+export const FILE_ROOTS = ["workspace", "home"] as const;
+export const FileRoot = z.enum(FILE_ROOTS);
 export type FileRoot = z.infer<typeof FileRoot>;
 const path = z.string().check(z.maxLength(4096));
 /** One change to the files of a sandbox, all paths relative to `root`. */

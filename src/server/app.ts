@@ -23,12 +23,16 @@ import type { App, RouteContext, Served } from "./route-context.ts";
 import { conversationRoutes } from "./routes/conversation.ts";
 import { downloadRoutes } from "./routes/download.ts";
 import { eventRoutes } from "./routes/events.ts";
+import { execRoutes } from "./routes/exec.ts";
+import { fileChangeRoutes } from "./routes/file-changes.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { forwardRoutes } from "./routes/forward.ts";
 import { jobRoutes } from "./routes/jobs.ts";
+import { keptRoutes } from "./routes/kept.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { metaRoutes } from "./routes/meta.ts";
 import { scheduleRoutes } from "./routes/schedule.ts";
+import { terminalRoutes } from "./routes/terminal.ts";
 import { tokenCheck } from "./sign-in.ts";
 import { answerSocketError } from "./socket-errors.ts";
 import { STREAMS_OPEN_MAX, StreamSlots } from "./stream-slots.ts";
@@ -124,8 +128,12 @@ export async function createServer(options: ServerOptions): Promise<App> {
     eventRoutes,
     logRoutes,
     fileRoutes,
+    fileChangeRoutes,
+    keptRoutes,
     downloadRoutes,
     forwardRoutes,
+    terminalRoutes,
+    execRoutes,
     metaRoutes,
   ])
     routes(app, context);
