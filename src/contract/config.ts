@@ -12,6 +12,8 @@ export const TemplateConfig = z.strictObject({
   limits: z.prefault(Limits, {}),
   /** What jobs of this template may reach when they do not say it themselves. */
   egress: Egress.prefault({}),
+  /** Whether what terminals show is recorded into the job's ZIP. What people type is not, but as far as a terminal echoes it. */
+  record_terminals: z.boolean().default(false),
 });
 export type TemplateConfig = z.infer<typeof TemplateConfig>;
 
@@ -34,6 +36,35 @@ const DESKTOP_TEMPLATE = {
 };
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/);
+
+/** Names that previews must not be below: pages there would share a site with what has authority. */
+const NEVER_BELOW = /(^|\.)(sealwork\.localhost|\d+\.\d+\.\d+\.\d+)$/;
+const isLocalName = (host: string): boolean => host === "localhost" || host.endsWith(".localhost");
+
+/** Where browsers find what jobs serve: `p5173-….HOST`. */
+const PreviewsConfig = z
+  .strictObject({
+    /** A name of its own, all names below which lead to this server. Never the server's own name, nor one below it. */
+    host: z
+      .string()
+      .max(150)
+      .regex(/^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*$/)
+      .refine((host) => !NEVER_BELOW.test(host), "Previews cannot be below a name of the server itself.")
+      .default("localhost"),
+    /** As browsers see it. Other names than localhost need https, which a proxy in front of this server speaks. */
+    scheme: z.enum(["http", "https"]).default("http"),
+    /** As browsers see it; null: the port by which the server was called, with https the usual one. */
+    port: z.int().min(1).max(65_535).nullable().default(null),
+    /** Origins, such as https://sealwork.example.org, whose pages may show previews in frames. */
+    framed_by: z
+      .array(z.string().regex(/^https?:\/\/[a-z0-9.-]{1,253}(:\d{1,5})?$/))
+      .max(20)
+      .default([]),
+  })
+  .refine(
+    ({ host, scheme }) => scheme === "https" || isLocalName(host),
+    "Browsers take the cookie of a preview over https only, unless its name is below localhost.",
+  );
 
 /** A provider of models. Its key stands here or, better, in the environment variable that `api_key_env` names; Ollama and the like need none. */
 export const ProviderConfig = z.strictObject({
@@ -132,6 +163,7 @@ export const Config = z.strictObject({
         .default(600),
     })
     .prefault({}),
+  previews: PreviewsConfig.prefault({}),
   /** How long a sandbox may take from create to link. */
   start_timeout_s: z.number().min(1).max(3600).default(60),
 });

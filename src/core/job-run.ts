@@ -63,12 +63,13 @@ export class JobRun {
     const { state } = record;
     this.#resumed = isAtWork(state);
     this.#sandboxes = new JobSandboxes(this.#job, this.#outbound, dependencies);
-    const { clock } = dependencies;
+    const { clock, config } = dependencies;
     this.surfaces = new JobSurfaces(this.#job, {
       link: () => this.link,
       ending: this.#ending,
       touch,
       failed: (error) => void this.#ending.set(this.#endingOfError(error)),
+      records_terminals: config.templates[record.request.template]?.record_terminals === true,
       clock,
     });
     if (state.ending !== null) this.#ending.set(state.ending);

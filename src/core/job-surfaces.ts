@@ -19,6 +19,7 @@ type Needs = {
   touch: () => void;
   /** A fault that keeps the job from going on. */
   failed: (error: unknown) => void;
+  records_terminals: boolean;
   clock: Clock;
 };
 
@@ -57,7 +58,7 @@ export class JobSurfaces {
 
   /** Whether what a new terminal of this job shows is recorded. */
   get records_terminals(): boolean {
-    return false;
+    return this.#needs.records_terminals;
   }
 
   /** A stream of bytes as surfaces.ts says, which is destroyed when the job is ending. The signal ends the opening only. */
