@@ -24,6 +24,7 @@ import {
   providersOf,
   readOrMakeFingerprintSecret,
   readOrMakeInstallationId,
+  readOrMakePreviewSecret,
   readOrMakeToken,
   type Settings,
 } from "./settings.ts";
@@ -90,6 +91,7 @@ export async function serve(
     orchestrator,
     token,
     fingerprint_secret: readOrMakeFingerprintSecret(data),
+    previews: { secret: readOrMakePreviewSecret(data), config: config.previews },
     log,
     requests_per_second: config.requests_per_second,
     version: VERSION,

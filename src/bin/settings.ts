@@ -110,6 +110,11 @@ export function readOrMakeFingerprintSecret(data: string): string {
   return readOrMake(join(data, "fingerprint-secret"), () => randomBytes(32).toString("base64url"));
 }
 
+/** What the names of previews and the cookies for them are made with: with another one those that people have open are void. */
+export function readOrMakePreviewSecret(data: string): string {
+  return readOrMake(join(data, "preview-secret"), () => randomBytes(32).toString("base64url"));
+}
+
 /** What tells this installation's containers and volumes from those of others on the same engine. */
 export function readOrMakeInstallationId(data: string): string {
   return readOrMake(join(data, "installation-id"), () => randomBytes(8).toString("hex"));

@@ -3,6 +3,7 @@ import { EVENT_TYPES } from "./event.ts";
 import { Egress, EgressHost, Job, JobId, Status } from "./job.ts";
 import { Limits } from "./limits.ts";
 import { MESSAGE_MAX_CHARS } from "./link.ts";
+import { FilesUnpacked, FileWritten } from "./link-answers.ts";
 import { PROTOCOLS } from "./models.ts";
 
 /** CLI and server tell each other their version in this header. */
@@ -109,6 +110,31 @@ export type ApprovalAnswer = z.infer<typeof ApprovalAnswer>;
 export const EgressRequest = z.strictObject({ host: EgressHost });
 export const EgressAnswer = z.object({ job_id: JobId, egress: Egress });
 export type EgressAnswer = z.infer<typeof EgressAnswer>;
+
+/** Paths in these answers and requests are relative to the root that the query names. */
+export const FileAnswer = FileWritten.extend({ path: z.string() });
+export const FilesAnswer = z.object({ files: z.array(FileAnswer) });
+export type FilesAnswer = z.infer<typeof FilesAnswer>;
+export const FolderAnswer = z.object({ path: z.string() });
+export const MoveRequest = z.strictObject({
+  path: z.string().meta({ description: "Where it goes; its folders are made." }),
+});
+export const UnpackAnswer = FilesUnpacked;
+
+/** Where in a preview its address leads. */
+export const OpenQuery = z.strictObject({
+  path: z
+    .string()
+    .max(2000)
+    .regex(/^\/[\x21-\x5b\x5d-\x7e]*$/, "It begins with / and is percent-encoded.")
+    .optional(),
+});
+export const OpenAnswer = z.object({
+  url: z
+    .string()
+    .meta({ description: "For one tab or one frame, once, within 30 s; it is then open there." }),
+});
+export type OpenAnswer = z.infer<typeof OpenAnswer>;
 
 /** One line of `sealwork doctor`. */
 export const Check = z.object({

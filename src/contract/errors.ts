@@ -32,6 +32,11 @@ export const ERRORS = {
     meaning: "The Idempotency-Key was used before with another body.",
   },
   expired: { status: 410, retryable: false, meaning: "The job was removed after the retention time." },
+  precondition_failed: {
+    status: 412,
+    retryable: false,
+    meaning: "Something is there already, and the request forbids to replace it.",
+  },
   body_too_large: { status: 413, retryable: false, meaning: "The body is larger than this server takes." },
   unsupported_media_type: { status: 415, retryable: false, meaning: "The content type is not taken here." },
   range_not_satisfiable: { status: 416, retryable: false, meaning: "The range lies outside the file." },
@@ -72,8 +77,18 @@ export const ERRORS = {
     retryable: true,
     meaning: "The provider of the model did not answer.",
   },
+  port_unanswered: {
+    status: 502,
+    retryable: true,
+    meaning: "Nothing in the sandbox answers at that port.",
+  },
   internal: { status: 500, retryable: false, meaning: "A fault of the server; its log has the detail." },
   not_available: { status: 501, retryable: false, meaning: "This version does not have it." },
+  disk_full: {
+    status: 507,
+    retryable: false,
+    meaning: "The job has no room for it on its disk.",
+  },
   link_lost: {
     status: 503,
     retryable: true,

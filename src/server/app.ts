@@ -14,13 +14,18 @@ import { AppError } from "../contract/errors.ts";
 import { compareVersions, VERSION } from "../contract/version.ts";
 import type { Log } from "../core/dependencies.ts";
 import { sendError } from "./error-answer.ts";
-import { createFront, type PreviewHost } from "./front.ts";
+import { createFront } from "./front.ts";
 import { KnownPaths } from "./known-paths.ts";
 import { OpenRequests, stopping } from "./open-requests.ts";
 import { describeRoutes } from "./openapi.ts";
+import { ConnectionSlots } from "./previews/connection-slots.ts";
+import type { PreviewPages } from "./previews/preview-kind.ts";
+import { Previews, type PreviewsOptions } from "./previews/previews.ts";
+import { type SandboxPagesOptions, sandboxPages } from "./previews/sandbox-pages.ts";
 import { checkOrigin } from "./request-origin.ts";
 import type { App, RouteContext, Served } from "./route-context.ts";
 import { conversationRoutes } from "./routes/conversation.ts";
+import { desktopRoutes } from "./routes/desktop.ts";
 import { downloadRoutes } from "./routes/download.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { execRoutes } from "./routes/exec.ts";
@@ -28,9 +33,11 @@ import { fileChangeRoutes } from "./routes/file-changes.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { forwardRoutes } from "./routes/forward.ts";
 import { jobRoutes } from "./routes/jobs.ts";
+import { jupyterRoutes } from "./routes/jupyter.ts";
 import { keptRoutes } from "./routes/kept.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { metaRoutes } from "./routes/meta.ts";
+import { portRoutes } from "./routes/ports.ts";
 import { scheduleRoutes } from "./routes/schedule.ts";
 import { terminalRoutes } from "./routes/terminal.ts";
 import { tokenCheck } from "./sign-in.ts";
@@ -53,8 +60,8 @@ export type ServerOptions = {
   log: Log;
   /** Per client address. */
   requests_per_second: number;
-  /** What answers to the names of previews; null: there are none. */
-  previews?: PreviewHost | null;
+  /** The secret of the names and cookies of previews, and where they are. */
+  previews: Pick<PreviewsOptions, "secret" | "config">;
   /** Names, beside loopback ones and addresses, by which this server may be called. */
   hosts?: readonly string[];
   version?: string;
@@ -62,6 +69,16 @@ export type ServerOptions = {
   streams_max?: number;
   json_max_bytes?: number;
   upload_max_bytes?: number;
+};
+
+/** Until there is one. */
+const NO_DESKTOP_PAGES: PreviewPages = {
+  request: async () => {
+    throw new AppError({ code: "not_available", message: "There is no page of the desktop yet." });
+  },
+  upgrade: async () => {
+    throw new AppError({ code: "not_available", message: "There is no page of the desktop yet." });
+  },
 };
 
 const HEADERS = {
@@ -77,12 +94,27 @@ const HEADERS = {
 export async function createServer(options: ServerOptions): Promise<App> {
   const version = options.version ?? VERSION;
   const requests = new OpenRequests();
+  const passing: SandboxPagesOptions = {
+    slots: new ConnectionSlots(),
+    isOwnCredential: (text) => options.token !== null && text.includes(options.token),
+  };
+  const inside = sandboxPages(passing);
+  const previews = new Previews({
+    ...options.previews,
+    orchestrator: options.orchestrator,
+    token: options.token,
+    log: options.log,
+    requests,
+    pages: { port: inside, jupyter: inside, desktop: NO_DESKTOP_PAGES },
+  });
   const context: RouteContext = {
     orchestrator: options.orchestrator,
     version,
     fingerprint_secret: options.fingerprint_secret,
     log: options.log,
     requests,
+    previews,
+    passing,
     slots: new StreamSlots(options.streams_max ?? STREAMS_OPEN_MAX),
     heartbeat_ms: options.heartbeat_ms ?? EVENTS_HEARTBEAT_MS,
     upload_max_bytes: options.upload_max_bytes ?? UPLOAD_MAX_BYTES,
@@ -93,7 +125,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   };
   const upgrades = new Server();
   const app: App = Fastify({
-    serverFactory: (api) => createFront(api, options.previews ?? null, upgrades),
+    serverFactory: (api) => createFront(api, previews, upgrades),
     logger: false,
     bodyLimit: options.json_max_bytes ?? JSON_BODY_MAX_BYTES,
     return503OnClosing: false,
@@ -131,7 +163,10 @@ export async function createServer(options: ServerOptions): Promise<App> {
     fileChangeRoutes,
     keptRoutes,
     downloadRoutes,
+    desktopRoutes,
     forwardRoutes,
+    portRoutes,
+    jupyterRoutes,
     terminalRoutes,
     execRoutes,
     metaRoutes,

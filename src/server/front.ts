@@ -19,17 +19,16 @@ const KEEP_ALIVE_MS = 72_000;
  * The one server that listens. By the name that a request is sent to it goes to the API or to a preview: they share a port and nothing else.
  * `upgrades` gets what asks the API for a WebSocket.
  */
-export function createFront(
-  api: RequestListener,
-  previews: PreviewHost | null,
-  upgrades: EventEmitter,
-): Server {
-  const server = createServer((request, response) => {
-    if (previews?.owns(request.headers.host)) previews.request(request, response);
+export function createFront(api: RequestListener, previews: PreviewHost, upgrades: EventEmitter): Server {
+  // Any other protocol that a client wants to switch to is ignored, as it may be, and its request answered.
+  const shouldUpgradeCallback = ({ headers }: IncomingMessage) =>
+    headers.upgrade?.toLowerCase() === "websocket";
+  const server = createServer({ shouldUpgradeCallback }, (request, response) => {
+    if (previews.owns(request.headers.host)) previews.request(request, response);
     else api(request, response);
   });
   server.on("upgrade", (request, socket, head) => {
-    if (previews?.owns(request.headers.host)) previews.upgrade(request, socket, head);
+    if (previews.owns(request.headers.host)) previews.upgrade(request, socket, head);
     else upgrades.emit("upgrade", request, socket, head);
   });
   server.setTimeout(CONNECTION_IDLE_MS);

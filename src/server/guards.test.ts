@@ -6,7 +6,7 @@ import { createServer } from "./app.ts";
 import { listen } from "./listen.ts";
 import { FakeOrchestrator } from "./orchestrator.fake.ts";
 import { checkOrigin } from "./request-origin.ts";
-import { raw, startServer } from "./test-server.fake.ts";
+import { raw, startServer, TEST_PREVIEWS } from "./test-server.fake.ts";
 
 test("every route but / and /healthz wants the token", async () => {
   await using server = await startServer({ token: "swt_right" });
@@ -68,6 +68,7 @@ test("listening beyond loopback without a token is refused", async () => {
     token: null,
     log: () => {},
     fingerprint_secret: "a secret of this test",
+    previews: TEST_PREVIEWS,
     requests_per_second: 200,
   });
   for (const host of ["0.0.0.0", "::", "192.0.2.1", "example.org"])
@@ -82,6 +83,7 @@ test("a port that is taken is said with its number", async () => {
     token: null,
     log: () => {},
     fingerprint_secret: "a secret of this test",
+    previews: TEST_PREVIEWS,
     requests_per_second: 200,
   });
   await assert.rejects(listen(app, { host: "127.0.0.1", port: server.port, token: null }), (error) => {

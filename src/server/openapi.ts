@@ -16,6 +16,19 @@ const FILE_PARTS = {
   },
 } as const;
 
+const CONTENT = { type: "string", format: "binary" };
+/** Bodies that no schema can check: content as it is, and several files. */
+const RAW_BODIES: { path: string; method: string; type: string; schema: object }[] = [
+  { path: "/jobs/{id}/files/{path}", method: "put", type: "application/octet-stream", schema: CONTENT },
+  { path: "/jobs/{id}/archive", method: "put", type: "application/x-tar", schema: CONTENT },
+  {
+    path: "/jobs/{id}/files",
+    method: "post",
+    type: "multipart/form-data",
+    schema: { type: "object", properties: { files: FILE_PARTS.files } },
+  },
+];
+
 /** The page loads nothing from anywhere else. */
 const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; font-src 'self'; frame-ancestors 'none'";
@@ -33,7 +46,7 @@ export async function describeRoutes(app: App, version: string): Promise<void> {
       },
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
       security: [{ token: [] }],
-      tags: [{ name: "jobs" }, { name: "events" }, { name: "files" }, { name: "server" }],
+      tags: ["jobs", "events", "files", "surfaces", "server"].map((name) => ({ name })),
     },
     transform: jsonSchemaTransform as never,
     transformObject: (document) => mended(jsonSchemaTransformObject(document)) as never,
@@ -65,5 +78,9 @@ function mended(document: unknown): unknown {
     body.content["multipart/form-data"] = {
       schema: { type: "object", required: ["job"], properties: { job, ...FILE_PARTS } },
     };
+  for (const { path, method, type, schema } of RAW_BODIES) {
+    const operation = paths[path]?.[method];
+    if (operation !== undefined) operation.requestBody = { required: true, content: { [type]: { schema } } };
+  }
   return document;
 }

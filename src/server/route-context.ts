@@ -4,6 +4,8 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Log } from "../core/dependencies.ts";
 import type { Orchestrator } from "../core/orchestrator.ts";
 import type { OpenRequests } from "./open-requests.ts";
+import type { Previews } from "./previews/previews.ts";
+import type { SandboxPagesOptions } from "./previews/sandbox-pages.ts";
 import type { StreamSlots } from "./stream-slots.ts";
 
 /** Fastify with Zod as its schema language. */
@@ -25,6 +27,9 @@ export type RouteContext = {
   fingerprint_secret: string;
   log: Log;
   requests: OpenRequests;
+  previews: Previews;
+  /** How what programs ask of a sandbox is passed on. */
+  passing: SandboxPagesOptions;
   slots: StreamSlots;
   heartbeat_ms: number;
   upload_max_bytes: number;

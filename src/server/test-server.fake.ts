@@ -1,9 +1,12 @@
 import net from "node:net";
+import { Config } from "../contract/config.ts";
 import { createServer, type ServerOptions } from "./app.ts";
 import { type Listening, listen } from "./listen.ts";
 import { FakeOrchestrator } from "./orchestrator.fake.ts";
 
 export type TestServer = Listening & { orchestrator: FakeOrchestrator; logged: string[] };
+
+export const TEST_PREVIEWS = { secret: "another secret of this test", config: Config.parse({}).previews };
 
 /** The real server on a free port over an orchestrator in memory. */
 export async function startServer(options: Partial<ServerOptions> = {}): Promise<TestServer> {
@@ -14,6 +17,7 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
     orchestrator,
     token,
     fingerprint_secret: "a secret of this test",
+    previews: TEST_PREVIEWS,
     requests_per_second: 100_000,
     log: (level, message, detail) => logged.push(JSON.stringify({ level, message, ...detail })),
     ...options,

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { JobSurfaces } from "../../core/job-surfaces.ts";
+import type { FramedBy } from "./answer-headers.ts";
 
 /** What a preview is of. Its name says it: `p5173-…`, `jupyter-…`, `desktop-…`. */
 export type PreviewTarget = { kind: "port"; port: number } | { kind: "jupyter" } | { kind: "desktop" };
@@ -21,6 +22,8 @@ export type Visit = {
   path: string;
   /** This preview's own origin, as `http://p5173-….localhost:8000`. */
   origin: string;
+  /** The origins that may frame it, beside itself. */
+  framed_by: FramedBy;
   /** Aborts when the client has gone, the server stops, or the job is ending; for an upgrade when the server stops or the job is ending. */
   signal: AbortSignal;
 };

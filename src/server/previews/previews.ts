@@ -1,0 +1,214 @@
+import { createHmac } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Config } from "../../contract/config.ts";
+import { AppError } from "../../contract/errors.ts";
+import type { Log } from "../../core/dependencies.ts";
+import type { PreviewHost } from "../front.ts";
+import type { OpenRequests } from "../open-requests.ts";
+import type { Served } from "../route-context.ts";
+import { pageLines } from "./answer-headers.ts";
+import { refusalOf, socketRefusalOf } from "./gate.ts";
+import { OneTimeCodes } from "./one-time-codes.ts";
+import { PreviewCookie } from "./preview-cookie.ts";
+import type { PreviewKind, PreviewPages, PreviewTarget, Visit } from "./preview-kind.ts";
+import { PreviewNames } from "./preview-names.ts";
+import { originOf, type PreviewOrigin, PreviewOrigins } from "./preview-origin.ts";
+import {
+  failedPage,
+  GONE,
+  lockedPage,
+  PAGE_POLICY,
+  type PreviewPage,
+  refusedPage,
+  render,
+} from "./preview-page.ts";
+import { goodbye, sendHead } from "./socket-passage.ts";
+import { codeIn, withCode } from "./visit-path.ts";
+
+export type PreviewsOptions = {
+  orchestrator: Pick<Served, "surfaces">;
+  /** Kept with the state: with it names and cookies outlive a restart. */
+  secret: string;
+  config: Config["previews"];
+  /** The server's token, or null: another one makes every cookie void. */
+  token: string | null;
+  requests: OpenRequests;
+  pages: Record<PreviewKind, PreviewPages>;
+  log: Log;
+  /** Time of day, and a clock that never goes back. */
+  now_ms?: () => number;
+  elapsed_ms?: () => number;
+};
+
+/** The origins that previews have of their own: who may come in, and what answers there. */
+export class Previews implements PreviewHost {
+  readonly #options: PreviewsOptions;
+  readonly #names: PreviewNames;
+  readonly #origins: PreviewOrigins;
+  readonly #codes: OneTimeCodes;
+  readonly #cookie: PreviewCookie;
+
+  constructor(options: PreviewsOptions) {
+    const { secret, config, token, now_ms = Date.now, elapsed_ms = () => performance.now() } = options;
+    this.#options = options;
+    this.#names = new PreviewNames({ base: config.host, secret });
+    this.#origins = new PreviewOrigins(config);
+    this.#codes = new OneTimeCodes(elapsed_ms);
+    const key = createHmac("sha256", secret)
+      .update(`cookies ${token ?? ""}`)
+      .digest("base64url");
+    this.#cookie = new PreviewCookie({ key, now_ms });
+  }
+
+  /**
+   * The address of a preview, with a code in it that is good once and soon. `host` is the `Host` by which the client called this server.
+   * Throws AppError `conflict` unless the job is at work, and `too_many_requests`.
+   */
+  async open(
+    job_id: string,
+    target: PreviewTarget,
+    { path, host }: { path: string; host: string | undefined },
+  ) {
+    await this.#options.orchestrator.surfaces(job_id);
+    const name = this.#names.nameOf(job_id, target);
+    const url = `${this.#origins.at(name, host)}${withCode(path, this.#codes.make(name))}`;
+    return { url };
+  }
+
+  owns(host: string | undefined): boolean {
+    const origin = originOf(host);
+    return origin !== null && this.#names.owns(origin.name);
+  }
+
+  request(request: IncomingMessage, response: ServerResponse): void {
+    this.#answer(request, response).catch((error: unknown) => {
+      // What goes wrong once the answer has begun only cuts it; here nobody is left to tell.
+      this.#options.log("error", "A preview failed.", { error: String(error) });
+      response.destroy();
+    });
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on("error", () => socket.destroy());
+    if (head.length > 0) socket.unshift(head);
+    this.#answerUpgrade(request, socket).catch((error: unknown) => {
+      refuse(socket, error instanceof AppError ? error.status : 500);
+    });
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const here = this.#here(request);
+    for (const [name, value] of pageLines(here.framed_by)) response.setHeader(name, value);
+    const page = await this.#tryAnswer(request, response, here);
+    if (page === null) return;
+    const { body, headers } = render(page);
+    const policy = response.getHeader("content-security-policy");
+    response.setHeader("content-security-policy", [String(policy), PAGE_POLICY]);
+    response.writeHead(page.status, headers).end(body);
+  }
+
+  /** Null when it is answered; else the page that says why not. */
+  async #tryAnswer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    here: PreviewOrigin,
+  ): Promise<PreviewPage | null> {
+    const preview = this.#names.read(here.name);
+    const url = request.url ?? "";
+    if (preview === null) return GONE;
+    if (!url.startsWith("/")) return refusedPage("Only a path can be asked for here.");
+    const refusal = refusalOf({ method: request.method ?? "", headers: request.headers }, here.origin);
+    if (refusal !== null) return refusedPage(refusal);
+    const { code, path } = codeIn(url);
+    const known = this.#cookie.accepts(request.headers.cookie, here.name);
+    if (code !== null && request.method === "GET") {
+      const entered = this.#codes.use(code, here.name);
+      if (!entered && !known) return lockedPage(preview.target, true);
+      // Whole, because a path may begin with two slashes, which would be another host.
+      const headers = {
+        location: `${here.origin}${path}`,
+        "cache-control": "no-store",
+        "referrer-policy": "no-referrer",
+      };
+      if (entered) response.setHeader("set-cookie", this.#cookie.made(here.name));
+      response.writeHead(303, headers).end();
+      return null;
+    }
+    if (!known) return lockedPage(preview.target, false);
+    try {
+      const surfaces = await this.#options.orchestrator.surfaces(preview.job_id);
+      const signal = AbortSignal.any([this.#options.requests.signal({ raw: response }), surfaces.ended]);
+      const visit = {
+        ...preview,
+        surfaces,
+        request,
+        path,
+        origin: here.origin,
+        framed_by: here.framed_by,
+        signal,
+      };
+      return await this.#visit(visit, response);
+    } catch (error) {
+      return hasEnded(error) ? GONE : failedPage(error, null);
+    }
+  }
+
+  async #visit(visit: Visit, response: ServerResponse): Promise<PreviewPage | null> {
+    try {
+      await this.#options.pages[visit.target.kind].request(visit, response);
+      return null;
+    } catch (error) {
+      if (response.headersSent || response.destroyed) {
+        response.destroy();
+        return null;
+      }
+      if (visit.surfaces.ended.aborted) return GONE;
+      if (!(error instanceof AppError)) throw error;
+      if (error.code !== "port_unanswered") return failedPage(error, null);
+      const listening = await visit.surfaces.ports(visit.signal).catch(() => null);
+      return failedPage(error, listening?.ports.map(({ port }) => port) ?? null);
+    }
+  }
+
+  async #answerUpgrade(request: IncomingMessage, socket: Duplex): Promise<void> {
+    const here = this.#here(request);
+    const preview = this.#names.read(here.name);
+    const url = request.url ?? "";
+    if (preview === null) return refuse(socket, GONE.status);
+    if (!url.startsWith("/")) return refuse(socket, 400);
+    const head = { method: request.method ?? "", headers: request.headers };
+    if (socketRefusalOf(head, here.origin) !== null) return refuse(socket, 403);
+    if (!this.#cookie.accepts(request.headers.cookie, here.name)) return refuse(socket, 401);
+    const surfaces = await this.#options.orchestrator.surfaces(preview.job_id);
+    const signal = AbortSignal.any([this.#options.requests.stopping, surfaces.ended]);
+    const { path } = codeIn(url);
+    const visit = {
+      ...preview,
+      surfaces,
+      request,
+      path,
+      origin: here.origin,
+      framed_by: here.framed_by,
+      signal,
+    };
+    await this.#options.pages[preview.target.kind].upgrade(visit, socket);
+  }
+
+  #here({ headers }: IncomingMessage): PreviewOrigin {
+    return this.#origins.of(headers.host ?? "");
+  }
+}
+
+/** What is said of a job that is not at work. One that was removed is over, too. */
+function hasEnded(error: unknown): boolean {
+  return error instanceof AppError && ["conflict", "not_found", "expired"].includes(error.code);
+}
+
+function refuse(socket: Duplex, status: number): void {
+  sendHead(socket, status, [
+    ["Content-Length", "0"],
+    ["Connection", "close"],
+  ]);
+  goodbye(socket);
+}
