@@ -1,0 +1,1 @@
+"""What Sealwork adds to Jupyter Lab in a sandbox."""

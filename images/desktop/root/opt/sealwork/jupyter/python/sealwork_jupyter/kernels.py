@@ -1,0 +1,157 @@
+"""
+The kernels of Jupyter Lab, and beside them the agent's own.
+
+The agent's Python tool (kernel.py of the base image) starts a kernel and keeps a connection file for it. A notebook whose kernel is
+`sealwork-session` is attached to that very kernel: values are shared, and cells of agent and person run one after the other. Its life is
+the tool's: to shut it down here detaches, to restart it makes the tool start a fresh one under the same address.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import struct
+
+from jupyter_client.manager import in_pending_state
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager, ServerKernelManager
+from tornado import web
+from traitlets import default
+
+SESSION = "sealwork-session"
+CONNECTION_FILE = os.path.expanduser("~/.sealwork/kernel.json")
+CONNECT_TIMEOUT_S = 1
+# A kernel that does not end by itself is killed; a fresh one takes about a second.
+END_TIMEOUT_S = 5
+START_TIMEOUT_S = 60
+POLL_S = 0.1
+# Of what a kernel says while nobody listens this much is kept for who comes back.
+KEPT_MAX_BYTES = 16 * 1024 * 1024
+
+NO_KERNEL = (
+    "The agent has no Python kernel at the moment: it starts with the next Python step of the agent. "
+    "Until then, choose the kernel Python 3."
+)
+
+
+class Kernel(ServerKernelManager):
+    """One kernel: one that this server started, or the agent's."""
+
+    _attached = False
+
+    @property
+    def is_session(self):
+        return self.kernel_name == SESSION
+
+    @property
+    def has_kernel(self):
+        return self._attached if self.is_session else super().has_kernel
+
+    async def start_kernel(self, *args, **kwargs):
+        return await (self._attach(**kwargs) if self.is_session else super().start_kernel(*args, **kwargs))
+
+    async def shutdown_kernel(self, now=False, restart=False):
+        return await (self._detach() if self.is_session else super().shutdown_kernel(now=now, restart=restart))
+
+    async def restart_kernel(self, now=False, newports=False, **kwargs):
+        if not self.is_session:
+            return await super().restart_kernel(now=now, newports=newports, **kwargs)
+        # With `now` it is the watch over kernels that asks, because this one is gone: all there is to do is to wait for the tool.
+        return None if now else await self._replace()
+
+    async def interrupt_kernel(self):
+        if not self.is_session:
+            return await super().interrupt_kernel()
+        return self._control("interrupt_request", {})
+
+    async def is_alive(self):
+        return self._pid() is not None if self.is_session else await super().is_alive()
+
+    @in_pending_state
+    async def _attach(self, kernel_id=None, **kwargs):
+        self._attempted_start = True
+        self.kernel_id = self.kernel_id or kernel_id
+        try:
+            with open(CONNECTION_FILE, encoding="utf-8") as file:
+                self.load_connection_info(json.load(file))
+        except (OSError, ValueError) as error:
+            raise web.HTTPError(409, NO_KERNEL, reason="No kernel") from error
+        if self._pid() is None:
+            raise web.HTTPError(409, NO_KERNEL, reason="No kernel")
+        self._attached = True
+        self.start_restarter()
+
+    @in_pending_state
+    async def _detach(self):
+        self.shutting_down = True
+        self.stop_restarter()
+        self._close_control_socket()
+        self._attached = False
+
+    @in_pending_state
+    async def _replace(self):
+        """Ends the kernel and waits for the one that the tool starts in its place."""
+        self.stop_restarter()
+        try:
+            pid = self._pid()
+            if pid is not None:
+                self._control("interrupt_request", {})
+                self._control("shutdown_request", {"restart": True})
+                if not await self._becomes(lambda now: now != pid, END_TIMEOUT_S) and self._pid() == pid:
+                    os.kill(pid, signal.SIGKILL)
+            if not await self._becomes(lambda now: now not in (None, pid), START_TIMEOUT_S):
+                raise web.HTTPError(409, NO_KERNEL, reason="No kernel")
+        finally:
+            self.start_restarter()
+
+    async def _becomes(self, wanted, timeout_s):
+        for _ in range(round(timeout_s / POLL_S)):
+            if wanted(self._pid()):
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
+
+    def _control(self, kind, content):
+        self._connect_control_socket()
+        self.session.send(self._control_socket, self.session.msg(kind, content=content))
+
+    def _pid(self):
+        """The process that listens at the kernel's address; None when there is none."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(CONNECT_TIMEOUT_S)
+            try:
+                probe.connect(f"{self.ip}-{self.hb_port}")
+                credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            except OSError:
+                return None
+            return struct.unpack("3i", credentials)[0]
+
+
+class Kernels(AsyncMappingKernelManager):
+    """All kernels of the server. Bounds what is kept of their words for clients that have gone."""
+
+    @default("kernel_manager_class")
+    def _default_kernel_manager_class(self):
+        return "sealwork_jupyter.kernels.Kernel"
+
+    def start_buffering(self, kernel_id, session_key, channels):
+        super().start_buffering(kernel_id, session_key, channels)
+        if kernel_id in self._kernel_buffers:
+            self._kernel_buffers[kernel_id]["buffer"] = Newest()
+
+
+class Newest(list):
+    """The newest messages, up to KEPT_MAX_BYTES together."""
+
+    kept_bytes = 0
+
+    def append(self, message):
+        super().append(message)
+        self.kept_bytes += size_of(message)
+        while self.kept_bytes > KEPT_MAX_BYTES and self:
+            self.kept_bytes -= size_of(self.pop(0))
+
+
+def size_of(message):
+    _channel, parts = message
+    return sum(len(part) for part in parts)
