@@ -13,6 +13,9 @@ import type { Jupyter } from "./jupyter/jupyter.ts";
 import type { SurfacePlace } from "./place.ts";
 import type { Processes } from "./processes/processes.ts";
 
+/** A job that is over sooner opens nothing that anybody could look at, and its start is not held up. */
+const PORTS_WATCHED_AFTER_MS = 300;
+
 /**
  * What people use live of one job. Each part is loaded and opened when it is first asked for: most jobs are never looked at, and pay
  * nothing. Disposal ends all parts; afterwards everything is AppError `conflict`.
@@ -39,6 +42,8 @@ export class Surfaces implements SurfaceHandlers, AsyncDisposable {
   begin(place: SurfacePlace): void {
     this.#place = place;
     this.#begun.resolve(place);
+    const timer = setTimeout(() => this.#watchPorts(), PORTS_WATCHED_AFTER_MS);
+    this.#opened.defer(() => clearTimeout(timer));
   }
 
   async connect(target: LiveTarget, signal: AbortSignal): Promise<TakeStream> {
@@ -109,6 +114,15 @@ export class Surfaces implements SurfaceHandlers, AsyncDisposable {
     });
     this.#open_processes = await this.#processes;
     return this.#open_processes;
+  }
+
+  #watchPorts(): void {
+    const watch = this.#part(async ({ emit }) => {
+      const { PortWatch } = await import("./ports/port-watch.ts");
+      return new PortWatch({ emit });
+    });
+    // It fails only when the job has ended meanwhile.
+    watch.catch(() => undefined);
   }
 
   #ownJupyter(): Promise<Jupyter> {

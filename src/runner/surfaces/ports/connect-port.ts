@@ -6,6 +6,8 @@ import type { SurfacePlace } from "../place.ts";
 
 /** The loopback addresses in the order in which they are tried: a server that listens on one of them is found. */
 const ADDRESSES = ["127.0.0.1", "::1"];
+/** On loopback it takes no time, unless a server's queue of connections is full. */
+const CONNECT_TIMEOUT_MS = 10_000;
 
 /** A TCP connection to a port inside. Throws AppError `not_found` when nothing listens there. */
 export async function connectPort(
@@ -31,7 +33,9 @@ async function connected(host: string, port: number, signal: AbortSignal): Promi
   signal.throwIfAborted();
   const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
   try {
-    await once(socket, "connect", { signal });
+    await once(socket, "connect", {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]),
+    });
     return socket;
   } catch {
     // Refused here may be taken at the other address; the caller says so when both refuse.
