@@ -6,12 +6,21 @@ import type { Readable } from "node:stream";
 import { z } from "zod";
 import { AppError } from "../contract/errors.ts";
 import { JobId } from "../contract/job.ts";
-import type { Artifact, Artifacts, OwnFile, PackedFile, UploadPart } from "../core/artifacts.ts";
+import type {
+  ArchiveFormat,
+  Artifact,
+  Artifacts,
+  OwnFile,
+  PackedFile,
+  UploadPart,
+} from "../core/artifacts.ts";
 import { Blobs, isMissing, openExisting } from "./blobs.ts";
 import { NewFile, openWorkbench, publish, writeNewFile } from "./durable-file.ts";
 import { PatchMaker } from "./patch.ts";
+import { safeArchive } from "./safe-archive.ts";
 import { packUpload } from "./upload.ts";
 import { packOwnFile, packWorkspace } from "./zip.ts";
+import { openZipFolder } from "./zip-folder.ts";
 import { listFolder, readFile as readZipFile } from "./zip-reading.ts";
 import { ZipWriter } from "./zip-writer.ts";
 
@@ -181,6 +190,14 @@ class FolderArtifacts implements Artifacts {
 
   async readZip(job_id: string, path: string, range: { start: number; end: number } | null) {
     return await readZipFile(await this.#zipPath(job_id), path, range);
+  }
+
+  async openZipFolder(job_id: string, path: string, signal: AbortSignal): Promise<Readable> {
+    return await openZipFolder(await this.#zipPath(job_id), path, signal);
+  }
+
+  safeArchive(tar: Readable, format: ArchiveFormat, signal: AbortSignal): Readable {
+    return safeArchive(tar, format, { unfinished: this.#unfinished, signal });
   }
 
   async saveBlob(job_id: string, sha256: string, content: Buffer): Promise<void> {

@@ -9,6 +9,7 @@ import type { UploadPart } from "../core/artifacts.ts";
 import { NewFile } from "./durable-file.ts";
 import { PathTree } from "./path-tree.ts";
 import { asBuffer, readChunks } from "./read-chunks.ts";
+import { addToTar } from "./tar-sink.ts";
 import { openArchive } from "./upload-archive.ts";
 import { invalid, placeUpload, type UploadEntry } from "./upload-entry.ts";
 
@@ -95,19 +96,6 @@ async function takeParts(
     }
   }
   return totals;
-}
-
-async function addToTar(tar: Pack, entry: UploadEntry): Promise<void> {
-  const header = { name: entry.path, mode: entry.mode, mtime: entry.modified_at };
-  if (entry.kind === "file") {
-    await pipeline(entry.content, tar.entry({ ...header, type: "file", size: entry.size_bytes }));
-    return;
-  }
-  const { promise: added, resolve, reject } = Promise.withResolvers<void>();
-  const done = (error?: Error | null) => (error ? reject(error) : resolve());
-  if (entry.kind === "folder") tar.entry({ ...header, type: "directory" }, done);
-  else tar.entry({ ...header, type: "symlink", linkname: entry.target }, done);
-  await added;
 }
 
 type Spooled = {

@@ -93,7 +93,7 @@ async function* slice(content: Readable, range: { start: number; end: number }):
   }
 }
 
-function describe(entry: Entry): FileEntry {
+export function describe(entry: Entry): FileEntry {
   const mode = entry.externalFileAttributes >>> 16;
   const name = nameOf(entry);
   const folder = name.endsWith("/");
@@ -106,11 +106,11 @@ function describe(entry: Entry): FileEntry {
   };
 }
 
-function nameOf(entry: Entry): string {
+export function nameOf(entry: Entry): string {
   return getFileNameLowLevel(entry.generalPurposeBitFlag, entry.fileNameRaw, entry.extraFields, true);
 }
 
-function judged(raw: string): string {
+export function judged(raw: string): string {
   const verdict = judgePath(raw);
   if ("path" in verdict) return verdict.path;
   throw new AppError({
@@ -120,11 +120,11 @@ function judged(raw: string): string {
   });
 }
 
-function notFound(path: string, what: string): AppError {
+export function notFound(path: string, what: string): AppError {
   return new AppError({ code: "not_found", message: `"${printable(path)}" ${what}.` });
 }
 
-async function openZip(path: string): Promise<{ file: ZipFile } & AsyncDisposable> {
+export async function openZip(path: string): Promise<{ file: ZipFile } & AsyncDisposable> {
   const handle = await open(path, "r");
   try {
     const { size } = await handle.stat();

@@ -20,8 +20,8 @@ const FOLDER_TYPE = 0o040000;
 const SYMLINK_MODE = 0o120777;
 const OWN_FILE_MODE = FILE_TYPE | 0o644;
 
-/** Where packed entries go: the ZIP, the list for the manifest, and the patch when one is made. */
-export type Packing = { zip: ZipWriter; list: NewFile; patch: PatchMaker | null; signal: AbortSignal };
+/** Where packed entries go: the ZIP, the list for the manifest and the patch where these are made. */
+export type Packing = { zip: ZipWriter; list: NewFile | null; patch: PatchMaker | null; signal: AbortSignal };
 export type Counts = { files: number; left_out: number };
 
 /**
@@ -87,12 +87,16 @@ function placeOf(entry: TarEntry, tree: PathTree): string | null {
   return tree.place(path, entry.kind) === null ? path : null;
 }
 
-async function packFolder(path: string, entry: TarEntry, { zip }: Packing): Promise<void> {
+export async function packFolder(path: string, entry: TarEntry, { zip }: Packing): Promise<void> {
   const mode = FOLDER_TYPE | 0o700 | (entry.mode & 0o777);
   await zip.addWhole({ path: `${path}/`, mode, modified_at: entry.modified_at }, Buffer.alloc(0));
 }
 
-async function packSymlink(path: string, entry: TarEntry, { zip, list, patch }: Packing): Promise<void> {
+export async function packSymlink(
+  path: string,
+  entry: TarEntry,
+  { zip, list, patch }: Packing,
+): Promise<void> {
   const target = Buffer.from(entry.target);
   await patch?.addSymlink(path, entry.target);
   await zip.addWhole({ path, mode: SYMLINK_MODE, modified_at: entry.modified_at }, target);
@@ -100,7 +104,11 @@ async function packSymlink(path: string, entry: TarEntry, { zip, list, patch }: 
   await note(list, { path, size_bytes: target.length, sha256, mode: SYMLINK_MODE.toString(8) });
 }
 
-async function packFile(path: string, entry: TarEntry, { zip, list, patch, signal }: Packing): Promise<void> {
+export async function packFile(
+  path: string,
+  entry: TarEntry,
+  { zip, list, patch, signal }: Packing,
+): Promise<void> {
   const mode = FILE_TYPE | 0o600 | (entry.mode & 0o777);
   const { size_bytes } = entry;
   const sum = createHash("sha256");
@@ -117,8 +125,8 @@ async function packFile(path: string, entry: TarEntry, { zip, list, patch, signa
   await note(list, { path, size_bytes, sha256: sum.digest("hex"), mode: mode.toString(8) });
 }
 
-function note(list: NewFile, file: PackedFile): Promise<void> {
-  return list.write(Buffer.from(`${JSON.stringify(file)}\n`));
+async function note(list: NewFile | null, file: PackedFile): Promise<void> {
+  await list?.write(Buffer.from(`${JSON.stringify(file)}\n`));
 }
 
 function tarDamaged(cause: Error): AppError {

@@ -22,7 +22,12 @@ export type FileEntry = z.infer<typeof FileEntry>;
 export const FileList = z.object({ path: z.string(), entries: z.array(FileEntry), truncated: z.boolean() });
 export type FileList = z.infer<typeof FileList>;
 
-export const FileWritten = z.object({ size_bytes: z.number() });
+/** A file that is whole in its place; `created` is false where it replaced one. */
+export const FileWritten = z.object({ size_bytes: z.int().min(0), created: z.boolean() });
+export type FileWritten = z.infer<typeof FileWritten>;
+/** What a tar became: files and symlinks. */
+export const FilesUnpacked = z.object({ files: z.int().min(0) });
+export type FilesUnpacked = z.infer<typeof FilesUnpacked>;
 
 /** How a runner says no to a request: HTTP status of `code` in the table of errors, and this body. */
 export const LinkError = z.object({ code: z.string().max(64), message: z.string().max(4000) });

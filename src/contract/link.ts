@@ -66,8 +66,13 @@ export const LINK_ROUTES = {
   list: "/files",
   /** bulk: GET ?path=&root=&start=&end= -> bytes, with the trailers; header x-sealwork-size is the file's whole size */
   read: "/file",
-  /** bulk: POST ?root=&path= bytes -> {size_bytes}; makes or replaces a file whole, and the folders above it; request ends with the trailers */
+  /**
+   * bulk: POST ?root=&path= bytes -> FileWritten; makes or replaces a file whole, and the folders above it; request ends with the trailers.
+   * With `new=1` AppError `precondition_failed` where something is already.
+   */
   write: "/write",
+  /** bulk: POST ?root=&path= tar -> {files}; unpacks into a folder, which is made when missing; request ends with the trailers */
+  unpack: "/unpack",
   /** bulk: POST FileChange -> {} */
   change: "/change",
   /** bulk: GET ?root=&path= -> tar of a folder or file, with the trailers */

@@ -7,6 +7,8 @@ export type UploadPart =
   | { kind: "file"; path: string; content: Readable }
   | { kind: "archive"; content: Readable };
 
+export type ArchiveFormat = "zip" | "tar";
+
 /** What the orchestrator itself puts under `.sealwork/`; the workspace's files of these names are left out of the ZIP. */
 export const OWN_FILE_NAMES = [
   "result.json",
@@ -67,6 +69,14 @@ export interface Artifacts {
     path: string,
     range: { start: number; end: number } | null,
   ): Promise<{ size_bytes: number; content: Readable }>;
+  /** A tar of a folder inside the ZIP (what is in it) or of a file (itself). Throws AppError `not_found`. */
+  openZipFolder(job_id: string, path: string, signal: AbortSignal): Promise<Readable>;
+  /**
+   * Makes an untrusted tar one that is safe to unpack, or a ZIP of it. Left out are names that lead out, doubles, and what lies below a symlink
+   * or a file; in a ZIP also symlinks that lead out, names that not every system can keep, and everything but files, folders and symlinks.
+   * In a tar an empty FIFO stands for such a thing. The stream errors, and never just ends, when `tar` does or is damaged.
+   */
+  safeArchive(tar: Readable, format: ArchiveFormat, signal: AbortSignal): Readable;
   /** Keeps a blob; checks its hash; enforces the bound per job (throws AppError `body_too_large`). Idempotent. */
   saveBlob(job_id: string, sha256: string, content: Buffer): Promise<void>;
   openBlob(job_id: string, sha256: string): Promise<{ size_bytes: number; content: Readable } | null>;

@@ -1,7 +1,7 @@
 import type { Duplex, Readable } from "node:stream";
 import type { RunnerEvent } from "../contract/event.ts";
 import type { Message, Start, StopRequest } from "../contract/link.ts";
-import type { FileList, Hello } from "../contract/link-answers.ts";
+import type { FileList, FilesUnpacked, FileWritten, Hello } from "../contract/link-answers.ts";
 import type {
   DesktopControl,
   FileChange,
@@ -64,8 +64,18 @@ export interface SandboxLink {
     range: { start: number; end: number } | null,
     signal: AbortSignal,
   ): Promise<{ size_bytes: number; content: Readable }>;
-  /** Makes or replaces a file whole; what was there stays until all of it has come. Rejects with what `content` failed with. */
-  write(place: FilePlace, content: Readable, signal: AbortSignal): Promise<{ size_bytes: number }>;
+  /**
+   * Makes or replaces a file whole; what was there stays until all of it has come. With `only_new` AppError `precondition_failed` where
+   * something is; `disk_full` where there is no room. Rejects with what `content` failed with.
+   */
+  write(
+    place: FilePlace,
+    content: Readable,
+    options: { only_new: boolean },
+    signal: AbortSignal,
+  ): Promise<FileWritten>;
+  /** Unpacks a tar into a folder, which is made when missing; each file whole or not at all. Rejects as `write` does. */
+  unpack(place: FilePlace, tar: Readable, signal: AbortSignal): Promise<FilesUnpacked>;
   change(change: FileChange, signal: AbortSignal): Promise<void>;
   /** A tar of a folder (its content) or of a file (itself); errors like `pack`. */
   archive(place: FilePlace, signal: AbortSignal): Promise<Readable>;

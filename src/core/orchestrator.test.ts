@@ -6,6 +6,7 @@ import { type InnerRunner, type Work, World } from "./world-fixture.ts";
 
 const REQUEST = JobRequest.parse({ prompt: "```sh\ntrue\n```" });
 const never = new AbortController().signal;
+const WORKSPACE = { root: "workspace", path: "" } as const;
 const ALL = { after: null, types: null, follow: true };
 const schedule = (world: World, request = REQUEST) =>
   world.orchestrator.schedule(request, { upload: null, idempotency: null }, never);
@@ -77,7 +78,7 @@ test("a job goes from schedule to a ZIP, and tells each phase once in a gapless 
   );
   const job = await world.orchestrator.job(job_id);
   assert.deepEqual([job.status, job.reason, job.result?.summary], ["complete", null, "Said."]);
-  const list = await world.orchestrator.files(job_id, "", never);
+  const list = await (await world.orchestrator.files(job_id)).list(WORKSPACE, never);
   assert.ok(list.entries.some(({ path }) => path === "report.txt"));
   assert.equal(job.usage.output_bytes, 5);
   await nothingLeft(world);
@@ -93,7 +94,9 @@ test("an agent that fails makes the job an error with its reason, and the work i
   const job = await endedJob(world, job_id);
   assert.deepEqual([job.status, job.reason?.code], ["error", "step_failed"]);
   assert.equal(
-    (await world.orchestrator.files(job_id, "", never)).entries.some(({ path }) => path === "half.txt"),
+    (await (await world.orchestrator.files(job_id)).list(WORKSPACE, never)).entries.some(
+      ({ path }) => path === "half.txt",
+    ),
     true,
   );
 });
@@ -110,7 +113,9 @@ test("cancel ends a working job, keeps its work, and is idempotent", async () =>
   assert.deepEqual([job.status, job.reason?.code], ["cancelled", "cancelled_by_user"]);
   assert.deepEqual(await world.orchestrator.cancel(job_id), { job_id, status: "cancelled", cancelled: true });
   assert.ok(
-    (await world.orchestrator.files(job_id, "", never)).entries.some(({ path }) => path === "half.txt"),
+    (await (await world.orchestrator.files(job_id)).list(WORKSPACE, never)).entries.some(
+      ({ path }) => path === "half.txt",
+    ),
   );
 });
 
@@ -153,7 +158,9 @@ for (const [reason, code] of [
     const job = await world.orchestrator.job(job_id);
     assert.deepEqual([job.status, job.reason?.code], ["error", code]);
     assert.ok(
-      (await world.orchestrator.files(job_id, "", never)).entries.some(({ path }) => path === "half.txt"),
+      (await (await world.orchestrator.files(job_id)).list(WORKSPACE, never)).entries.some(
+        ({ path }) => path === "half.txt",
+      ),
     );
     const [first, second] = world.engine.created;
     assert.equal(first?.volume, second?.volume);
@@ -204,7 +211,9 @@ test("a job whose sandbox was gone when the orchestrator came back ends as orche
   const job = await endedJob(world, job_id);
   assert.equal(job.reason?.code, "orchestrator_lost");
   assert.ok(
-    (await world.orchestrator.files(job_id, "", never)).entries.some(({ path }) => path === "half.txt"),
+    (await (await world.orchestrator.files(job_id)).list(WORKSPACE, never)).entries.some(
+      ({ path }) => path === "half.txt",
+    ),
   );
 });
 

@@ -14,19 +14,19 @@ import {
 import { AppError } from "../contract/errors.ts";
 import { decodeOutput, type Event, type EventType } from "../contract/event.ts";
 import type { AdmittedRequest, Job, JobRequest } from "../contract/job.ts";
-import type { FileList } from "../contract/link-answers.ts";
 import { type Admitted, admit } from "./admission.ts";
 import type { UploadPart } from "./artifacts.ts";
 import { DeadlinePassed, withDeadline } from "./deadline.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { SandboxStatus } from "./driver.ts";
 import { EventLog } from "./event-log.ts";
+import { type ByteRange, filesOf, type JobFiles, unlinked } from "./job-files.ts";
 import type { JobRun } from "./job-run.ts";
+import { lastScreen, type Screen, screenNow } from "./job-screen.ts";
 import { type JobSurfaces, surfacesEnded } from "./job-surfaces.ts";
 import { jobView, templateViews } from "./job-view.ts";
 import { jobsFilter } from "./jobs-filter.ts";
 import { cancelled, initialState, isAtWork, scheduled } from "./lifecycle.ts";
-import type { SandboxLink } from "./link.ts";
 import { Machine } from "./machine.ts";
 import { chooseModel, modelName } from "./models.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -34,7 +34,6 @@ import type { JobRecord } from "./store.ts";
 import { removeOrphans, takeUp } from "./take-up.ts";
 import { keepHouse, watchSandboxes } from "./upkeep.ts";
 
-export type ByteRange = { start: number; end: number };
 export type Follow = { after: number | null; types: readonly EventType[] | null; follow: boolean };
 
 /**
@@ -215,22 +214,17 @@ export class Orchestrator {
     }
   }
 
-  /** From the sandbox while it lives, else from the ZIP. */
-  async files(job_id: string, path: string, signal: AbortSignal): Promise<FileList> {
-    const { record, link } = await this.#workspace(job_id);
-    if (link !== null) return link.list({ root: "workspace", path }, signal);
-    return this.#dependencies.artifacts.listZip(record.job_id, path);
+  /** The files of a job as it is now: asked for anew for each thing that is done with them. */
+  async files(job_id: string): Promise<JobFiles> {
+    return filesOf(await this.#record(job_id), this.#scheduler.run(job_id), this.#dependencies);
   }
 
-  async file(
-    job_id: string,
-    path: string,
-    range: ByteRange | null,
-    signal: AbortSignal,
-  ): Promise<{ size_bytes: number; content: Readable }> {
-    const { record, link } = await this.#workspace(job_id);
-    if (link !== null) return link.read({ root: "workspace", path }, range, signal);
-    return this.#dependencies.artifacts.readZip(record.job_id, path, range);
+  /** The screen of the desktop: as it is now, or once the job is ending as it was captured last. AppError `not_found` when it never was. */
+  async screen(job_id: string, signal: AbortSignal): Promise<Screen> {
+    const { state } = await this.#record(job_id);
+    const ending = this.#scheduler.run(job_id)?.ending ?? state.ending;
+    if (ending !== null || state.phase === "ended") return lastScreen(job_id, this.#dependencies);
+    return screenNow(await this.surfaces(job_id), signal);
   }
 
   async blob(job_id: string, sha256: string): Promise<{ size_bytes: number; content: Readable }> {
@@ -354,19 +348,6 @@ export class Orchestrator {
     });
   }
 
-  async #workspace(job_id: string): Promise<{ record: JobRecord; link: SandboxLink | null }> {
-    const record = await this.#record(job_id);
-    if (record.state.phase === "ended") return { record, link: null };
-    const link = this.#scheduler.run(job_id)?.link ?? null;
-    if (link !== null) return { record, link };
-    if (record.state.status !== "pending") throw unlinked(job_id);
-    throw new AppError({
-      code: "conflict",
-      message: `Job ${job_id} has no files yet: it is ${record.state.phase}.`,
-      hint: "Try again in a moment.",
-    });
-  }
-
   async #untilEnded(job_id: string, signal: AbortSignal): Promise<void> {
     const limit = { what: "Packing", ms: DOWNLOAD_WAIT_MS };
     const wanted = { after: 0, types: ["job.ended"] as const, follow: true };
@@ -396,12 +377,4 @@ export class Orchestrator {
       hint: "Try again in a moment.",
     });
   }
-}
-
-function unlinked(job_id: string): AppError {
-  return new AppError({
-    code: "link_lost",
-    message: `The sandbox of job ${job_id} does not answer at the moment.`,
-    hint: "Try again in a moment.",
-  });
 }

@@ -113,7 +113,7 @@ async function* readEvents(job_id: string, store: Dependencies["store"]): AsyncG
 }
 
 /** A sandbox that streams more than its disk can hold is lying; its ZIP must not fill this machine. */
-function bounded(tar: Readable, record: JobRecord): Readable {
+export function bounded(tar: Readable, record: JobRecord): Readable {
   const most = record.limits.disk_bytes * TAR_SIZE_FACTOR + TAR_SIZE_SLACK_BYTES;
   let seen = 0;
   const gate = new Transform({

@@ -9,6 +9,7 @@ import { type InnerRunner, World } from "./world-fixture.ts";
 
 const REQUEST = JobRequest.parse({ prompt: "```sh\ntrue\n```" });
 const never = new AbortController().signal;
+const WORKSPACE = { root: "workspace", path: "" } as const;
 
 const schedule = (world: World, request = REQUEST): Promise<Job> =>
   world.orchestrator.schedule(request, { upload: null, idempotency: null }, never);
@@ -142,7 +143,7 @@ test("a sandbox that runs out of memory right at its start says so, and what it 
   await world.start();
   const { job_id } = await schedule(world);
   assert.equal((await ended(world, job_id)).reason?.code, "out_of_memory");
-  const { entries } = await world.orchestrator.files(job_id, "", never);
+  const { entries } = await (await world.orchestrator.files(job_id)).list(WORKSPACE, never);
   assert.ok(entries.some(({ path }) => path === "half.txt"));
 });
 
@@ -161,7 +162,7 @@ test("a job whose sandbox died in the absence right after its start ends as orch
   await world.engine.kill(runner.spec.id);
   await world.start();
   assert.equal((await ended(world, job_id)).reason?.code, "orchestrator_lost");
-  const { entries } = await world.orchestrator.files(job_id, "", never);
+  const { entries } = await (await world.orchestrator.files(job_id)).list(WORKSPACE, never);
   assert.ok(entries.some(({ path }) => path === "half.txt"));
 });
 

@@ -27,7 +27,7 @@ test("when its sandbox dies an agent goes on once in a fresh one on the same vol
   const { job, events } = await ended(world, job_id);
   assert.deepEqual([job.status, job.reason?.code], ["error", "sandbox_died"]);
   assert.equal(events.filter(is("sandbox.replaced")).length, 2, "one that goes on, one that packs");
-  const files = await world.orchestrator.files(job_id, "", never);
+  const files = await (await world.orchestrator.files(job_id)).list({ root: "workspace", path: "" }, never);
   assert.deepEqual(
     files.entries.map(({ path }) => path).filter((path) => path.startsWith("started")),
     ["started-1.txt", "started-2.txt"],

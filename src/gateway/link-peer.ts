@@ -33,6 +33,8 @@ const RUNNER_CODES: readonly ErrorCode[] = [
   "invalid_upload",
   "not_found",
   "conflict",
+  "precondition_failed",
+  "disk_full",
   "body_too_large",
   "range_not_satisfiable",
   "not_available",

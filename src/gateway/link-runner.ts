@@ -14,7 +14,7 @@ import {
   type Start,
   type StopRequest,
 } from "../contract/link.ts";
-import { FileList, FileWritten, type Hello } from "../contract/link-answers.ts";
+import { FileList, FilesUnpacked, FileWritten, type Hello } from "../contract/link-answers.ts";
 import type { FileChange } from "../contract/surfaces.ts";
 import type { FilePlace, SandboxLink } from "../core/link.ts";
 import { eventBatches } from "./link-events.ts";
@@ -102,15 +102,20 @@ export class RunnerLink implements SandboxLink {
     await this.#send({ method: "POST", route: LINK_ROUTES.upload, streams: true }, tar, signal);
   }
 
-  async write(place: FilePlace, content: Readable, signal: AbortSignal): Promise<{ size_bytes: number }> {
-    const query = this.#place(place);
-    refuseBefore(SURFACES_SINCE, this.hello);
-    const answer = await this.#send(
-      { method: "POST", route: LINK_ROUTES.write, query, streams: true },
-      content,
-      signal,
-    );
+  async write(
+    place: FilePlace,
+    content: Readable,
+    options: { only_new: boolean },
+    signal: AbortSignal,
+  ): Promise<FileWritten> {
+    const query = { ...this.#place(place), ...(options.only_new ? { new: 1 } : {}) };
+    const answer = await this.#sendFiles(LINK_ROUTES.write, query, content, signal);
     return valid(FileWritten, answer, "the size of a file");
+  }
+
+  async unpack(place: FilePlace, tar: Readable, signal: AbortSignal): Promise<FilesUnpacked> {
+    const answer = await this.#sendFiles(LINK_ROUTES.unpack, this.#place(place), tar, signal);
+    return valid(FilesUnpacked, answer, "a number of files");
   }
 
   async change(change: FileChange, signal: AbortSignal): Promise<void> {
@@ -121,6 +126,16 @@ export class RunnerLink implements SandboxLink {
   archive(place: FilePlace, signal: AbortSignal): Promise<Readable> {
     refuseBefore(SURFACES_SINCE, this.hello);
     return this.#content({ method: "GET", route: LINK_ROUTES.archive, query: this.#place(place) }, signal);
+  }
+
+  #sendFiles(
+    route: string,
+    query: Record<string, string | number>,
+    content: Readable,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    refuseBefore(SURFACES_SINCE, this.hello);
+    return this.#send({ method: "POST", route, query, streams: true }, content, signal);
   }
 
   /** Sends a body that ends with trailers, and gives what it was answered with. */

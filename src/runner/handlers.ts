@@ -1,6 +1,6 @@
 import type { Duplex, Readable } from "node:stream";
 import type { Message, Start, StopRequest } from "../contract/link.ts";
-import type { FileList, Hello } from "../contract/link-answers.ts";
+import type { FileList, FilesUnpacked, FileWritten, Hello } from "../contract/link-answers.ts";
 import type {
   DesktopControl,
   FileChange,
@@ -35,8 +35,10 @@ export interface RunnerHandlers {
     place: FilePlace,
     range: { start: number; end: number } | null,
   ): Promise<{ size_bytes: number; content: Readable }>;
-  /** Makes or replaces a file whole, and the folders above it. */
-  write(place: FilePlace, content: Readable, signal: AbortSignal): Promise<{ size_bytes: number }>;
+  /** Makes or replaces a file whole, and the folders above it; with `only_new` AppError `precondition_failed` where something is. */
+  write(place: FilePlace, content: Readable, options: { only_new: boolean }): Promise<FileWritten>;
+  /** Unpacks a tar into a folder, which is made when missing. */
+  unpack(place: FilePlace, tar: Readable, signal: AbortSignal): Promise<FilesUnpacked>;
   change(change: FileChange): Promise<void>;
   archive(place: FilePlace, signal: AbortSignal): Promise<Readable>;
   blob(sha256: string): Promise<Readable>;

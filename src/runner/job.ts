@@ -37,6 +37,8 @@ export class RunnerJob {
   readonly #inbox: Inbox;
   /** What people use live of this job, until its agent has ended. */
   readonly surfaces: Surfaces;
+  /** While its agent is at work. */
+  disk: DiskWatch | null = null;
   readonly #stopping = new AbortController();
 
   /** Throws AppError `invalid_request` for an agent that this version does not have. */
@@ -76,6 +78,7 @@ export class RunnerJob {
     let end: AgentEnd;
     {
       await using disk = new DiskWatch({ folder: home, limit_bytes, over });
+      this.disk = disk;
       await using _metrics = new MetricsWatch({ cgroup, disk_bytes: () => disk.used_bytes, emit });
       end = await this.#agent();
     }

@@ -5,7 +5,7 @@ import type { RunnerHandlers } from "./handlers.ts";
 import { type JobPlace, RunnerJob } from "./job.ts";
 import { prepareOutside } from "./outside.ts";
 import { killAllOthers } from "./quiesce.ts";
-import { listFolder, readWorkspaceFile } from "./workspace/browse.ts";
+import { listFolder, readPlace } from "./workspace/browse.ts";
 import { packWorkspace } from "./workspace/pack.ts";
 import { unpackInto } from "./workspace/unpack.ts";
 
@@ -17,6 +17,10 @@ export function runnerHandlers(options: { place: JobPlace; epoch: string; versio
   const { place, epoch, version } = options;
   let job: RunnerJob | null = null;
   let hellos = 0;
+  const room = {
+    take: (bytes: number): boolean => job?.disk?.take(bytes) ?? true,
+    give: (bytes: number): void => job?.disk?.give(bytes),
+  };
   // The orchestrator now stores that there is a link; what the first step needs gets ready meanwhile, and delays no answer.
   const prepare = (): void => {
     place.processes.prepare();
@@ -55,19 +59,28 @@ export function runnerHandlers(options: { place: JobPlace; epoch: string; versio
     },
     upload: (tar, signal) => unpackInto(place.workspace, tar, signal),
     pack: (signal) => packWorkspace(place.workspace, signal),
-    list: ({ root, path }) => listFolder(place[root], path),
-    read: ({ root, path }, range) => readWorkspaceFile(place[root], path, range),
-    write: async () => notYet(),
-    change: async () => notYet(),
-    archive: async () => notYet(),
+    list: (at) => listFolder(place, at),
+    read: (at, range) => readPlace(place, at, range),
+    async write(at, content, { only_new }) {
+      const { receiveFile } = await import("./workspace/receive-file.ts");
+      return receiveFile(place, at, content, { only_new, room });
+    },
+    async unpack(at, tar, signal) {
+      const { unpackAt } = await import("./workspace/unpack.ts");
+      return unpackAt(place, at, tar, { room, signal });
+    },
+    async change(change) {
+      const { changeFiles } = await import("./workspace/change.ts");
+      await changeFiles(place, change);
+    },
+    async archive(at, signal) {
+      const { archivePlace } = await import("./workspace/archive.ts");
+      return archivePlace(place, at, signal);
+    },
     get surfaces() {
       if (job === null) throw new AppError({ code: "conflict", message: "This runner has no job." });
       return job.surfaces;
     },
     blob: (sha256) => place.blobs.read(sha256),
   };
-}
-
-function notYet(): never {
-  throw new AppError({ code: "not_available", message: "This version does not have it." });
 }

@@ -1,5 +1,5 @@
 import { AppError } from "../contract/errors.ts";
-import type { ByteRange } from "../core/orchestrator.ts";
+import type { ByteRange } from "../core/job-files.ts";
 
 /**
  * The one range of bytes that a `Range` header asks for (RFC 9110, 14.1.2), both ends inclusive; null when the whole is to be sent:

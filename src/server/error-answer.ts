@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { AppError, type ErrorCode } from "../contract/errors.ts";
 import type { Log } from "../core/dependencies.ts";
-import { drain } from "./upload-parts.ts";
+import { drain } from "./request-body.ts";
 
 /** What `Retry-After` says for errors after which the same call may succeed. */
 const RETRY_AFTER_S = 2;

@@ -1,10 +1,13 @@
 import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { AppError } from "../contract/errors.ts";
 import type { Event, EventBody } from "../contract/event.ts";
 import { Approval, Budget, Egress, type Job, NO_USAGE } from "../contract/job.ts";
 import { Limits } from "../contract/limits.ts";
+import type { FileChange } from "../contract/surfaces.ts";
+import type { JobFiles } from "../core/job-files.ts";
 import type { JobSurfaces } from "../core/job-surfaces.ts";
 import type { Follow } from "../core/orchestrator.ts";
 import type { Served } from "./route-context.ts";
@@ -188,18 +191,39 @@ export class FakeOrchestrator implements Served {
       if (event.type === "step.output") yield Buffer.from(event.data.data, event.data.encoding);
   }
 
-  files: Served["files"] = async (id, path) => {
+  /** What `files` of every job gives, over `workspace`. */
+  readonly place: JobFiles = {
+    list: async ({ path }) => ({ path, entries: [], truncated: false }),
+    read: async ({ path }, range) => {
+      const content = this.workspace.get(path);
+      if (content === undefined)
+        throw new AppError({ code: "not_found", message: `There is no file ${path}.` });
+      const part = range === null ? content : content.subarray(range.start, range.end + 1);
+      return { size_bytes: content.length, content: Readable.from([part]) };
+    },
+    archive: async ({ path }, format) => Readable.from([Buffer.from(`${format} of ${path}`)]),
+    write: async ({ path }, content, { only_new }) => {
+      const before = this.workspace.get(path);
+      if (before !== undefined && only_new)
+        throw new AppError({ code: "precondition_failed", message: `There is a file ${path}.` });
+      const bytes = await buffer(content);
+      this.workspace.set(path, bytes);
+      return { size_bytes: bytes.length, created: before === undefined };
+    },
+    unpack: async (_place, tar) => ({ files: (await buffer(tar)).length }),
+    change: async (change) => {
+      this.changes_made.push(change);
+    },
+  };
+  readonly changes_made: FileChange[] = [];
+
+  files: Served["files"] = async (id) => {
     await this.job(id);
-    return { path, entries: [], truncated: false };
+    return this.place;
   };
 
-  file: Served["file"] = async (id, path, range) => {
-    await this.job(id);
-    const content = this.workspace.get(path);
-    if (content === undefined)
-      throw new AppError({ code: "not_found", message: `There is no file ${path}.` });
-    const part = range === null ? content : content.subarray(range.start, range.end + 1);
-    return { size_bytes: content.length, content: Readable.from([part]) };
+  screen: Served["screen"] = async (id) => {
+    throw new AppError({ code: "not_found", message: `Job ${id} has no picture of its screen.` });
   };
 
   blob: Served["blob"] = async (_id, sha256) => {

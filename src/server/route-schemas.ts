@@ -1,12 +1,24 @@
 import { z } from "zod";
+import { flag } from "../contract/api.ts";
 import { ErrorBody } from "../contract/error-body.ts";
 import { ERRORS, type ErrorCode } from "../contract/errors.ts";
 import { Sha256 } from "../contract/event.ts";
 import { JobId } from "../contract/job.ts";
+import { FILE_ROOTS } from "../contract/surfaces.ts";
 
 /** Ids are compared in lower case, in which the server makes them. */
 export const JobParams = z.object({ id: JobId.toLowerCase() });
 export const FileParams = z.object({ id: JobId.toLowerCase(), "*": z.string() });
+const root = z
+  .enum(FILE_ROOTS)
+  .default("workspace")
+  .meta({ description: "Below which folder: the workspace, or the home folder that it lies in." });
+export const RootQuery = z.strictObject({ root });
+export const FolderQuery = z.strictObject({
+  path: z.string().default("").meta({ description: "The root itself without it." }),
+  root,
+});
+export const removal = z.strictObject({ root, recursive: flag.default(false) });
 export const ApprovalParams = z.object({ id: JobId.toLowerCase(), n: z.coerce.number().int().min(1) });
 export const BlobParams = z.object({ id: JobId.toLowerCase(), sha256: Sha256 });
 

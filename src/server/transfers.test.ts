@@ -159,8 +159,9 @@ test("a file of the workspace is sent so that no browser runs it, whole or in pa
 
 test("a file that turns out shorter than was announced cuts the connection, so that the client neither waits nor takes a part for the whole", async () => {
   const { job_id } = server.orchestrator.add();
-  const { file: original } = server.orchestrator;
-  server.orchestrator.file = async () => ({
+  const { place } = server.orchestrator;
+  const { read: original } = place;
+  place.read = async () => ({
     size_bytes: 100,
     content: Readable.from([Buffer.from("short")]),
   });
@@ -171,7 +172,7 @@ test("a file that turns out shorter than was announced cuts the connection, so t
     await assert.rejects(answer.text());
     assert.equal(signal.aborted, false);
   } finally {
-    server.orchestrator.file = original;
+    place.read = original;
   }
 });
 

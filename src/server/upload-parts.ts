@@ -1,4 +1,3 @@
-import type { IncomingMessage } from "node:http";
 import { type Readable, Transform } from "node:stream";
 import type { MultipartFile } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
@@ -7,8 +6,6 @@ import { AppError } from "../contract/errors.ts";
 import { INPUT_FILES_MAX } from "../contract/job.ts";
 import type { UploadPart } from "../core/artifacts.ts";
 
-/** What is read and thrown away of an upload that was refused, so that the client comes to read why, before the connection is cut. */
-const DRAIN_MAX_BYTES = 256 * 1024 * 1024;
 const FIELD_NAME_MAX_BYTES = 100;
 
 /**
@@ -41,18 +38,6 @@ export async function readUpload(
     });
   const job = await readJob(first.value.file);
   return { job, files: files(parts, upload_max_bytes) };
-}
-
-/** Reads on after an upload that nobody wants any more. */
-export function drain(raw: IncomingMessage): void {
-  if (raw.readableEnded || raw.destroyed) return;
-  raw.unpipe();
-  let length = 0;
-  raw.on("data", (chunk: Buffer) => {
-    length += chunk.length;
-    if (length > DRAIN_MAX_BYTES) raw.destroy();
-  });
-  raw.resume();
 }
 
 async function readJob(content: Readable): Promise<unknown> {

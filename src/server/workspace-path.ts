@@ -5,7 +5,7 @@ const PATH_MAX_BYTES = 4096;
 const DECODINGS_MAX = 3;
 
 /**
- * A path under a job's workspace, as a URL gave it (decoded once). Throws AppError `invalid_path` for one that is absolute, has empty,
+ * A path under a job's workspace or home folder, as a URL gave it (decoded once). Throws AppError `invalid_path` for one that is absolute, has empty,
  * `.` or `..` segments (with slashes of either kind, and also if they appear only when it is decoded again), or a NUL.
  */
 export function workspacePath(given: string): string {
@@ -19,11 +19,16 @@ export function workspacePath(given: string): string {
   }
 }
 
+/** The path of a folder, "" being the root itself; a slash at its end says nothing. Throws as workspacePath does. */
+export function folderPath(given: string): string {
+  return given === "" || given === "/" || given === "." ? "" : workspacePath(given.replace(/\/$/, ""));
+}
+
 function refuseIfUnsafe(text: string): void {
   if (text.includes("\0")) throw invalid("contains a NUL character");
   if (Buffer.byteLength(text) > PATH_MAX_BYTES) throw invalid(`is longer than ${PATH_MAX_BYTES} bytes`);
   if (/^[/\\]/.test(text)) throw invalid("is absolute");
-  if (text.split(/[/\\]/).includes("..")) throw invalid("leads out of the workspace");
+  if (text.split(/[/\\]/).includes("..")) throw invalid("leads out of its root");
   if (text.split("/").some((segment) => segment === "." || segment === ""))
     throw invalid("has an empty or `.` segment");
 }
@@ -40,6 +45,6 @@ function invalid(why: string): AppError {
   return new AppError({
     code: "invalid_path",
     message: `The path ${why}.`,
-    hint: "Give a path relative to the workspace, such as `reports/sales.html`.",
+    hint: "Give a path relative to the root, such as `reports/sales.html`.",
   });
 }

@@ -88,9 +88,18 @@ const ROUTES: Record<string, Route> = {
   [`POST ${LINK_ROUTES.write}`]: async ({ stream, query, handlers, signal }) => {
     const content = readChecked(stream, trailersOf(stream), { max_bytes: Number.MAX_SAFE_INTEGER, signal });
     try {
-      answer(stream, await handlers.write(placeOf(query), content, signal));
+      const only_new = query.get("new") === "1";
+      answer(stream, await handlers.write(placeOf(query), content, { only_new }));
     } finally {
       content.destroy();
+    }
+  },
+  [`POST ${LINK_ROUTES.unpack}`]: async ({ stream, query, handlers, signal }) => {
+    const tar = readChecked(stream, trailersOf(stream), { max_bytes: Number.MAX_SAFE_INTEGER, signal });
+    try {
+      answer(stream, await handlers.unpack(placeOf(query), tar, signal));
+    } finally {
+      tar.destroy();
     }
   },
   [`POST ${LINK_ROUTES.change}`]: async ({ stream, handlers }) => {

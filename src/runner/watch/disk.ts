@@ -14,6 +14,8 @@ const LSTATS_AT_ONCE = 32;
 /** Files counted in one measurement: a tree of more is over every sane limit of inodes. */
 const ENTRIES_MAX = 5_000_000;
 const HARD_LINKS_MAX = 200_000;
+/** What people send never takes a job over its limit: what a measurement finds beyond what was counted fits into this. */
+const KEPT_FREE_BYTES = 1024 * 1024;
 /** Less free space than this is a full disk. */
 const FULL_BELOW_BYTES = 64 * 1024;
 
@@ -25,6 +27,8 @@ export class DiskWatch implements AsyncDisposable {
   readonly #ending = new AbortController();
   readonly #watching: Promise<void>;
   #used_bytes: number | null = null;
+  /** What people have sent since the last measurement, or while it went on. */
+  #sent_bytes = 0;
 
   /** `over` is called once, with the bytes in use, when they are more than the limit. */
   constructor(options: { folder: string; limit_bytes: number; over: (used_bytes: number) => void }) {
@@ -37,6 +41,19 @@ export class DiskWatch implements AsyncDisposable {
   /** The last measurement; null before the first. */
   get used_bytes(): number | null {
     return this.#used_bytes;
+  }
+
+  /** Counts bytes that are about to be written for a person; false, and not counted, when they come too near to the limit. */
+  take(bytes: number): boolean {
+    const held = (this.#used_bytes ?? 0) + this.#sent_bytes;
+    if (held + bytes > this.#limit_bytes - KEPT_FREE_BYTES) return false;
+    this.#sent_bytes += bytes;
+    return true;
+  }
+
+  /** Takes back what was counted and has not come to stay. */
+  give(bytes: number): void {
+    this.#sent_bytes = Math.max(0, this.#sent_bytes - bytes);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -54,7 +71,9 @@ export class DiskWatch implements AsyncDisposable {
       const fell = free_then - free > left * FALL_SHARE;
       if (this.#used_bytes === null || fell || performance.now() >= next_at) {
         const begun = performance.now();
+        const sent_before = this.#sent_bytes;
         this.#used_bytes = await diskUsage(this.#folder, signal);
+        this.give(sent_before);
         const took_ms = performance.now() - begun;
         next_at = performance.now() + Math.max(MEASURE_EVERY_MS, took_ms / MEASURE_SHARE);
         // The free space of before the measurement: what was written meanwhile may not have been seen.

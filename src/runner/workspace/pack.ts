@@ -1,5 +1,6 @@
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, lstat, open, readdir, readlink } from "node:fs/promises";
+import { type FileHandle, lstat, open, readdir, readlink, realpath } from "node:fs/promises";
+import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { type Header, type Pack, pack } from "tar-stream";
 
@@ -19,6 +20,30 @@ const SLASH = Buffer.from("/");
  * can count it. A file that changes its size while it is read is cut or filled with zeroes: its entry has the size that was announced.
  */
 export function packWorkspace(workspace: string, signal: AbortSignal): Readable {
+  return packing({ live: false, left_out: null }, (packing) => packing.folder(workspace), signal);
+}
+
+/**
+ * A tar of what is below `folder` but `left_out` in it, as packWorkspace makes it while the job works on: what is swapped meanwhile for a
+ * symlink on the way is not followed.
+ */
+export function packFolder(folder: string, left_out: string | null, signal: AbortSignal): Readable {
+  return packing({ live: true, left_out }, (packing) => packing.folder(folder), signal);
+}
+
+/** A tar of one file, under its own name; its holes are not counted, since nobody packs it by accident. */
+export function packFile(path: string, signal: AbortSignal): Readable {
+  return packing({ live: true, left_out: null }, (packing) => packing.file(path), signal);
+}
+
+/** `live`: the tree may be changed by hostile hands while it is packed. `left_out`: the path of a folder that is passed over. */
+type PackingOptions = { live: boolean; left_out: string | null };
+
+function packing(
+  options: PackingOptions,
+  run: (packing: Packing) => Promise<void>,
+  signal: AbortSignal,
+): Readable {
   const tar = pack();
   const out = Readable.from(tar, { objectMode: false });
   const onAbort = (): void => {
@@ -31,7 +56,7 @@ export function packWorkspace(workspace: string, signal: AbortSignal): Readable 
   });
   if (signal.aborted) onAbort();
   else
-    new Packing(tar, out).run(workspace).catch((error: unknown) => {
+    run(new Packing(tar, out, options)).catch((error: unknown) => {
       out.destroy(error instanceof Error ? error : new Error(String(error)));
     });
   return out;
@@ -41,23 +66,34 @@ class Packing {
   readonly #tar: Pack;
   readonly #out: Readable;
   readonly #buffer = Buffer.allocUnsafe(READ_BYTES);
+  readonly #live: boolean;
+  readonly #left_out_path: Buffer | null;
   #holes_left = HOLES_MAX_BYTES;
 
-  constructor(tar: Pack, out: Readable) {
+  constructor(tar: Pack, out: Readable, { live, left_out }: PackingOptions) {
     this.#tar = tar;
     this.#out = out;
+    this.#live = live;
+    this.#left_out_path = left_out === null ? null : Buffer.from(left_out);
   }
 
-  async run(workspace: string): Promise<void> {
+  async file(path: string): Promise<void> {
+    this.#holes_left = Number.POSITIVE_INFINITY;
+    await this.#file(Buffer.from(path), basename(path));
+    this.#tar.finalize();
+  }
+
+  async folder(folder: string): Promise<void> {
     // Names are bytes: one that is no UTF-8 must still be found again.
-    const root = Buffer.from(workspace);
+    const root = Buffer.from(folder);
     const open_folders: { path: Buffer; name: string }[] = [{ path: root, name: "" }];
     for (let next = open_folders.pop(); next !== undefined; next = open_folders.pop()) {
       const { path, name } = next;
-      const names = await namesIn(path);
+      const names = (await this.#isSound(path)) ? await namesIn(path) : null;
       if (names === null) await this.#leftOut(`${name}.unreadable`);
       for (const each of names ?? []) {
         if (this.#out.destroyed) return;
+        if (this.#left_out_path?.equals(Buffer.concat([path, SLASH, each]))) continue;
         const inner = { path: Buffer.concat([path, SLASH, each]), name: `${name}${each.toString()}` };
         if (await this.#add(inner.path, inner.name)) open_folders.push({ ...inner, name: `${inner.name}/` });
       }
@@ -87,12 +123,24 @@ class Packing {
     try {
       const stat = await file.stat();
       const hole = Math.max(0, stat.size - stat.blocks * 512);
-      if (!stat.isFile() || hole > this.#holes_left) return await this.#leftOut(name);
+      const packable = stat.isFile() && hole <= this.#holes_left && (await this.#isSound(path, stat));
+      if (!packable) return await this.#leftOut(name);
       this.#holes_left -= hole;
       await this.#content(file, { ...headerOf(name, stat), type: "file", size: stat.size });
     } finally {
       await file.close();
     }
+  }
+
+  /** Whether a path is still real all the way, and leads to what was opened. */
+  async #isSound(path: Buffer, opened?: Stats): Promise<boolean> {
+    if (!this.#live) return true;
+    const [real, now] = await Promise.all([
+      realpath(path, { encoding: "buffer" }).catch(() => null),
+      lstat(path).catch(() => null),
+    ]);
+    if (real?.equals(path) !== true || now === null) return false;
+    return opened === undefined || (opened.ino === now.ino && opened.dev === now.dev);
   }
 
   async #content(file: FileHandle, header: Head & { size: number }): Promise<void> {

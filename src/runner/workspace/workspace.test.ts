@@ -21,7 +21,6 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { extract, pack } from "tar-stream";
 import { AppError } from "../../contract/errors.ts";
-import { listFolder, readWorkspaceFile } from "./browse.ts";
 import { packWorkspace } from "./pack.ts";
 import { unpackInto } from "./unpack.ts";
 
@@ -153,35 +152,3 @@ for (const [what, entries] of Object.entries({
     await assert.rejects(unpackInto(to.path, Readable.from(tar), never()), hasCode("invalid_upload"));
   });
 }
-
-test("a folder is listed by name, and a file is read whole and in part", async () => {
-  await using at = await folder();
-  await mkdir(join(at.path, "sub"));
-  await writeFile(join(at.path, "sub", "b"), "0123456789");
-  await symlink("b", join(at.path, "sub", "a"));
-  const list = await listFolder(at.path, "sub");
-  assert.deepEqual(
-    list.entries.map(({ path, type }) => [path, type]),
-    [
-      ["sub/a", "symlink"],
-      ["sub/b", "file"],
-    ],
-  );
-  const whole = await readWorkspaceFile(at.path, "sub/a", null);
-  assert.equal(await text(whole.content), "0123456789");
-  const part = await readWorkspaceFile(at.path, "sub/b", { start: 2, end: 4 });
-  assert.deepEqual([part.size_bytes, await text(part.content)], [10, "234"]);
-  await assert.rejects(
-    readWorkspaceFile(at.path, "sub/b", { start: 10, end: 12 }),
-    hasCode("range_not_satisfiable"),
-  );
-});
-
-test("paths that leave the workspace are refused, by name and by symlink", async () => {
-  await using at = await folder();
-  await symlink("/etc", join(at.path, "etc"));
-  for (const path of ["..", "a/../../b", "/etc/passwd", "etc/passwd"])
-    await assert.rejects(readWorkspaceFile(at.path, path, null), hasCode("invalid_path"));
-  await assert.rejects(listFolder(at.path, "etc"), hasCode("invalid_path"));
-  await assert.rejects(readWorkspaceFile(at.path, "missing", null), hasCode("not_found"));
-});

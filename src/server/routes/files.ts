@@ -1,20 +1,19 @@
-import { z } from "zod";
 import { FileList } from "../../contract/link-answers.ts";
+import type { ArchiveFormat } from "../../core/artifacts.ts";
 import { byteRange } from "../byte-range.ts";
 import type { App, RouteContext } from "../route-context.ts";
-import { BlobParams, errorAnswers, FileParams, JobParams, rawAnswer } from "../route-schemas.ts";
+import { errorAnswers, FileParams, FolderQuery, JobParams, RootQuery, rawAnswer } from "../route-schemas.ts";
 import { sendStream } from "../streamed-answer.ts";
-import { workspacePath } from "../workspace-path.ts";
+import { attachment, UNTRUSTED } from "../untrusted.ts";
+import { folderPath, workspacePath } from "../workspace-path.ts";
 
-const FilesQuery = z.strictObject({ path: z.string().default("") });
-
-/** What comes out of a sandbox is hostile: a browser must save it and never show it as a page of this origin. */
-const UNTRUSTED = {
-  "content-type": "application/octet-stream",
-  "content-security-policy": "sandbox; default-src 'none'",
-  "x-content-type-options": "nosniff",
+const READ_ERRORS = ["invalid_id", "invalid_path", "not_found", "expired", "conflict", "link_lost"] as const;
+const ARCHIVES: Record<ArchiveFormat, { type: string; ending: string }> = {
+  zip: { type: "application/zip", ending: "zip" },
+  tar: { type: "application/x-tar", ending: "tar" },
 };
 
+/** Reading: from the sandbox while the job has one, from its ZIP afterwards. */
 export function fileRoutes(app: App, context: RouteContext): void {
   const { orchestrator, requests, log } = context;
 
@@ -23,19 +22,16 @@ export function fileRoutes(app: App, context: RouteContext): void {
     {
       schema: {
         tags: ["files"],
-        summary: "A folder of the workspace",
+        summary: "A folder",
         params: JobParams,
-        querystring: FilesQuery,
-        response: {
-          200: FileList,
-          ...errorAnswers("invalid_id", "invalid_path", "not_found", "expired", "conflict", "link_lost"),
-        },
+        querystring: FolderQuery,
+        response: { 200: FileList, ...errorAnswers(...READ_ERRORS) },
       },
     },
-    (request, reply) => {
-      const { path } = request.query;
-      const folder = path === "" ? "" : workspacePath(path.replace(/\/$/, ""));
-      return orchestrator.files(request.params.id, folder, requests.signal(reply));
+    async (request, reply) => {
+      const { path, root } = request.query;
+      const files = await orchestrator.files(request.params.id);
+      return files.list({ root, path: folderPath(path) }, requests.signal(reply));
     },
   );
 
@@ -44,36 +40,29 @@ export function fileRoutes(app: App, context: RouteContext): void {
     {
       schema: {
         tags: ["files"],
-        summary: "A file of the workspace",
+        summary: "A file",
         params: FileParams,
+        querystring: RootQuery,
         response: {
           200: rawAnswer("The file.", "application/octet-stream"),
           206: rawAnswer("The part that `Range` asked for.", "application/octet-stream"),
-          ...errorAnswers(
-            "invalid_id",
-            "invalid_path",
-            "not_found",
-            "expired",
-            "conflict",
-            "range_not_satisfiable",
-            "link_lost",
-          ),
+          ...errorAnswers(...READ_ERRORS, "range_not_satisfiable"),
         },
       },
     },
     async (request, reply) => {
-      const { id } = request.params;
-      const path = workspacePath(request.params["*"]);
+      const place = { root: request.query.root, path: workspacePath(request.params["*"]) };
       const signal = requests.signal(reply);
+      const files = await orchestrator.files(request.params.id);
       // Without a validator nothing can be compared, so with If-Range the whole is sent.
       const wanted = request.headers["if-range"] === undefined ? request.headers.range : undefined;
-      let file = await orchestrator.file(id, path, null, signal);
+      let file = await files.read(place, null, signal);
       const { size_bytes } = file;
       let range: ReturnType<typeof byteRange> = null;
       if (wanted !== undefined || request.method === "HEAD") {
         file.content.on("error", () => {}).destroy();
         range = byteRange(wanted, size_bytes);
-        if (request.method !== "HEAD") file = await orchestrator.file(id, path, range, signal);
+        if (request.method !== "HEAD") file = await files.read(place, range, signal);
       }
       const length = range === null ? size_bytes : range.end - range.start + 1;
       await sendStream(
@@ -84,7 +73,7 @@ export function fileRoutes(app: App, context: RouteContext): void {
             ...UNTRUSTED,
             "content-length": length,
             "accept-ranges": "bytes",
-            "content-disposition": attachment(path.split("/").at(-1) ?? "file"),
+            "content-disposition": attachment(place.path.split("/").at(-1) ?? "file"),
             ...(range === null ? {} : { "content-range": `bytes ${range.start}-${range.end}/${size_bytes}` }),
           },
           content: file.content,
@@ -95,69 +84,38 @@ export function fileRoutes(app: App, context: RouteContext): void {
   );
 
   app.get(
-    "/jobs/:id/blobs/:sha256",
+    "/jobs/:id/archive",
     {
       schema: {
         tags: ["files"],
-        summary: "A blob that an event names",
-        params: BlobParams,
-        response: {
-          200: rawAnswer("The blob.", "application/octet-stream"),
-          ...errorAnswers("invalid_id", "not_found", "expired"),
-        },
-      },
-    },
-    async (request, reply) => {
-      const { id, sha256 } = request.params;
-      const signal = requests.signal(reply);
-      const { size_bytes, content } = await orchestrator.blob(id, sha256);
-      if (request.method === "HEAD") content.on("error", () => {}).destroy();
-      await sendStream(
-        reply,
-        {
-          status: 200,
-          headers: {
-            ...UNTRUSTED,
-            "content-length": size_bytes,
-            "content-disposition": attachment(sha256),
-            "cache-control": "private, max-age=31536000, immutable",
-          },
-          content,
-        },
-        { signal, log },
-      );
-    },
-  );
-
-  app.get(
-    "/jobs/:id/changes",
-    {
-      schema: {
-        tags: ["files"],
-        summary: "What the job changed of the files that were sent, as a git patch",
+        summary: "A folder with all that is in it, or a file, as a ZIP or a tar",
+        description:
+          "A tar for `Accept: application/x-tar`, else a ZIP. What could be a danger where it is unpacked is left out.",
         params: JobParams,
+        querystring: FolderQuery,
         response: {
-          200: rawAnswer("The patch.", "text/plain"),
-          ...errorAnswers("invalid_id", "not_found", "not_ended", "expired"),
+          200: rawAnswer("The archive.", "application/zip", "application/x-tar"),
+          ...errorAnswers(...READ_ERRORS),
         },
       },
     },
     async (request, reply) => {
+      const { id } = request.params;
+      const place = { root: request.query.root, path: folderPath(request.query.path) };
       const signal = requests.signal(reply);
-      const content = await orchestrator.changes(request.params.id);
+      const format = /\bapplication\/x-tar\b/.test(request.headers.accept ?? "") ? "tar" : "zip";
+      const files = await orchestrator.files(id);
+      const content = await files.archive(place, format, signal);
       if (request.method === "HEAD") content.on("error", () => {}).destroy();
-      const headers = { ...UNTRUSTED, "content-type": "text/plain; charset=utf-8" };
+      const { type, ending } = ARCHIVES[format];
+      const name = place.path.split("/").at(-1) || place.root;
+      const headers = {
+        ...UNTRUSTED,
+        "content-type": type,
+        "content-disposition": attachment(`${name}.${ending}`),
+        vary: "accept",
+      };
       await sendStream(reply, { status: 200, headers, content }, { signal, log });
     },
   );
-}
-
-/** RFC 6266: a plain name for old clients, and the true one in UTF-8. */
-function attachment(name: string): string {
-  const plain = name.replace(/[^A-Za-z0-9._ -]/g, "_");
-  const encoded = encodeURIComponent(name.toWellFormed()).replace(
-    /['()*]/g,
-    (c) => `%${c.charCodeAt(0).toString(16)}`,
-  );
-  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }

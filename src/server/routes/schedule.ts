@@ -2,9 +2,10 @@ import { ScheduleAnswer } from "../../contract/api.ts";
 import { AppError } from "../../contract/errors.ts";
 import { type Job, JobRequest } from "../../contract/job.ts";
 import { idempotencyOf } from "../idempotency.ts";
+import { drain } from "../request-body.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { errorAnswers, JobParams } from "../route-schemas.ts";
-import { drain, readUpload } from "../upload-parts.ts";
+import { readUpload } from "../upload-parts.ts";
 import { parsed, validatorCompiler } from "../validation.ts";
 
 export function scheduleRoutes(app: App, context: RouteContext): void {
