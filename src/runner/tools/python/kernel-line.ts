@@ -6,6 +6,7 @@ const KernelLine = z.discriminatedUnion("event", [
   z.object({ event: z.literal("failed"), message: z.string() }),
   z.object({ event: z.literal("ready") }),
   z.object({ event: z.literal("died"), code: z.nullable(z.int()) }),
+  z.object({ event: z.literal("begun"), id: z.int() }),
   z.object({ event: z.literal("stream"), id: z.int(), name: z.enum(["stdout", "stderr"]), text: z.string() }),
   z.object({
     event: z.literal("display"),

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ToolEnd } from "../../process/reaper.ts";
 import type { RunningTool, ToolProcesses } from "../../process/tool-processes.ts";
@@ -14,21 +14,30 @@ export type KernelStart = {
   helper_path: string;
   home: string;
   workspace: string;
-  scratch: string;
+  /** A folder for its sockets, with a short path because theirs end at 107 bytes; the same for kernels that take each other's place. */
+  sockets: string;
   env: Record<string, string>;
+};
+
+export type CellRun = {
+  code: string;
+  /** The kernel has come to this cell: before, it may run what other people started. */
+  onBegun(): void;
+  onOutput(output: CellOutput): Promise<void>;
 };
 
 /** How a cell ended: answered, or with the death of its kernel (`code` is negative for a signal, null when nobody knows). */
 export type CellEnd = { done: { status: string; count: number | null } } | { died: { code: number | null } };
 
-/** One Jupyter kernel with the program that speaks for it. */
+/** A Jupyter kernel with the program that speaks for it, and that starts another one in the place of one that ended. */
 export class KernelProcess implements AsyncDisposable {
   readonly #tool: RunningTool;
   readonly #sockets: string;
   readonly #ready = Promise.withResolvers<string | null>();
   readonly #died = Promise.withResolvers<{ code: number | null }>();
   #has_died = false;
-  #cell: { id: number; onOutput(output: CellOutput): Promise<void>; done(end: CellEnd): void } | null = null;
+  #values_lost = false;
+  #cell: (CellRun & { id: number; done(end: CellEnd): void }) | null = null;
   #cells = 0;
 
   private constructor(tool: RunningTool, sockets: string) {
@@ -39,15 +48,12 @@ export class KernelProcess implements AsyncDisposable {
 
   /** Starts a kernel and waits until it answers. A sentence when it does not, such as that the image has none. */
   static async start(options: KernelStart, signal: AbortSignal): Promise<KernelProcess | string> {
-    const { processes, home, workspace, env, helper_path } = options;
+    const { processes, home, workspace, sockets, env, helper_path } = options;
     const lines = new KernelLines();
     let kernel: KernelProcess | null = null;
-    let sockets: string;
     try {
       await mkdir(dirname(connectionFile(home)), { recursive: true });
-      await mkdir(options.scratch, { recursive: true });
-      // Of mode 0700, and with a short name: a socket's path ends at 107 bytes.
-      sockets = await mkdtemp(join(options.scratch, ".sw-"));
+      await mkdir(sockets, { recursive: true, mode: 0o700 });
     } catch (error) {
       return `The Python kernel could not be started: ${error instanceof Error ? error.message : String(error)}`;
     }
@@ -75,16 +81,24 @@ export class KernelProcess implements AsyncDisposable {
     return refused;
   }
 
+  /** Whether no cell can be run any more. */
   get hasDied(): boolean {
     return this.#has_died;
   }
 
+  /** Whether values of earlier cells were lost since this was last asked: a kernel ended and another one took its place. */
+  takeLoss(): boolean {
+    const lost = this.#values_lost;
+    this.#values_lost = false;
+    return lost;
+  }
+
   /** Runs one cell, while no other runs; its outputs come one after the other, each after the last was taken. */
-  execute(code: string, onOutput: (output: CellOutput) => Promise<void>): Promise<CellEnd> {
+  execute(cell: CellRun): Promise<CellEnd> {
     const { promise, resolve } = Promise.withResolvers<CellEnd>();
     this.#cells += 1;
-    this.#cell = { id: this.#cells, onOutput, done: resolve };
-    this.#order({ op: "execute", id: this.#cells, code });
+    this.#cell = { ...cell, id: this.#cells, done: resolve };
+    this.#order({ op: "execute", id: this.#cells, code: cell.code });
     return Promise.race([promise, this.#died.promise.then((died) => ({ died }))]);
   }
 
@@ -103,8 +117,9 @@ export class KernelProcess implements AsyncDisposable {
     if (line.event === "ready") this.#ready.resolve(null);
     else if (line.event === "failed") this.#ready.resolve(`The Python kernel did not start: ${line.message}`);
     else if (line.event === "missing") this.#ready.resolve(missing(line.module));
-    else if (line.event === "died") this.#die(line.code);
+    else if (line.event === "died") this.#lose(line.code);
     else if (this.#cell?.id !== line.id) return;
+    else if (line.event === "begun") this.#cell.onBegun();
     else if (line.event === "done") this.#cell.done({ done: { status: line.status, count: line.count } });
     else await this.#cell.onOutput(line);
   }
@@ -123,6 +138,11 @@ export class KernelProcess implements AsyncDisposable {
         : "The Python kernel ended before it was ready.";
     this.#ready.resolve(why);
     this.#die(end.kind === "exit" ? end.code : end.kind === "signal" ? -end.number : null);
+  }
+
+  #lose(code: number | null): void {
+    this.#values_lost = true;
+    this.#cell?.done({ died: { code } });
   }
 
   #die(code: number | null): void {

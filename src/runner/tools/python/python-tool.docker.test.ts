@@ -60,7 +60,10 @@ test("plots and tables come back in rich forms, and all cells as a notebook", {
   assert.match(shown?.for_model ?? "", /\[image\/png, \d+ bytes, shown to people\]/);
   assert.match(table?.for_model ?? "", /\[text\/html, 15 bytes, shown to people\] a table/);
   const { cells, ...rest } = JSON.parse(notebook ?? "{}");
-  assert.deepEqual([rest.nbformat, rest.nbformat_minor, rest.metadata.kernelspec.name], [4, 5, "python3"]);
+  assert.deepEqual(
+    [rest.nbformat, rest.nbformat_minor, rest.metadata.kernelspec.name],
+    [4, 5, "sealwork-session"],
+  );
   assert.deepEqual(
     cells.map((cell: { outputs: { output_type: string }[] }) => cell.outputs.map((one) => one.output_type)),
     [["display_data", "display_data", "display_data", "stream"], ["execute_result"], ["error"]],
@@ -124,6 +127,52 @@ test("a kernel that dies is a result with its cause, and the next cell has a new
   assert.equal(caught?.output, "code 137\n");
   assert.equal(shell?.cause, "out_of_memory", shell?.for_model ?? "");
   assert.equal(last?.output, "on\n");
+});
+
+/** Another client of the agent's kernel, as Jupyter Lab is one. */
+const SOMEBODY = `
+import jupyter_client, os, sys, time
+client = jupyter_client.BlockingKernelClient(connection_file=os.path.expanduser("~/.sealwork/kernel.json"))
+client.load_connection_file()
+client.start_channels()
+client.wait_for_ready(timeout=30)
+`;
+const somebody = (code: string): string => `cat > /tmp/somebody.py <<'END'\n${SOMEBODY}${code}\nEND\n`;
+
+test("a kernel is shared with other people: values both ways, cells one after the other, each with its own output", {
+  timeout: 300_000,
+}, async () => {
+  const cell = "import time\nprint('theirs')\nopen('/tmp/begun', 'w')\ntime.sleep(4)\ny = x + 1\n1 / 0";
+  const start = `${somebody(`client.execute(${JSON.stringify(cell)})`)}python3 /tmp/somebody.py`;
+  const { results } = await inside([
+    python("x = 41"),
+    ["shell", { command: `${start}\nuntil [ -e /tmp/begun ]; do sleep 0.01; done` }],
+    python("print('mine', y)", { timeout_s: 2 }),
+    python("print('again', y)"),
+  ]);
+  const [, , waited, again] = results;
+  assert.equal(waited?.cause, "exited", waited?.for_model ?? "");
+  assert.match(waited?.for_model ?? "", /^ok .*\nmine 42\n$/);
+  assert.match(waited?.output ?? "", /^Waiting for the kernel: .*\nmine 42\n$/);
+  assert.equal(again?.output, "again 42\n");
+});
+
+test("a kernel that somebody restarts has a successor for both, and the next step says that values are lost", {
+  timeout: 300_000,
+}, async () => {
+  const restart = `client.control_channel.send(client.session.msg("shutdown_request", {"restart": True}))
+while client.get_iopub_msg(timeout=30)["content"].get("execution_state") != "starting": pass
+client.wait_for_ready(timeout=30)
+client.execute("z = 7", reply=True, timeout=30)`;
+  const { results } = await inside([
+    python("x = 41"),
+    ["shell", { command: `${somebody(restart)}python3 /tmp/somebody.py` }],
+    python("print('x' in globals(), z)"),
+    python("print(z)"),
+  ]);
+  const [, , after, later] = results;
+  assert.match(after?.for_model ?? "", /^ok .*\nThe kernel had ended since the last call.*\nFalse 7\n$/);
+  assert.match(later?.for_model ?? "", /^ok \(\S+ s\)\n7\n$/);
 });
 
 test("100 MB of output neither hang a cell nor the next one", { timeout: 300_000 }, async () => {

@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { firstLine } from "../../event-text.ts";
@@ -6,9 +8,10 @@ import { KeptOutput } from "../kept-output.ts";
 import { endingLine, notStarted } from "../outcome.ts";
 import type { AgentTool, StepContext, ToolOutcome } from "../tool.ts";
 import type { ToolPlace } from "../tool-place.ts";
+import { CellOutputs } from "./cell-outputs.ts";
 import type { CellOutput } from "./kernel-line.ts";
-import { type CellEnd, KernelProcess } from "./kernel-process.ts";
-import { CellOutputs, Notebook } from "./notebook.ts";
+import { type CellEnd, type CellRun, KernelProcess } from "./kernel-process.ts";
+import { Notebook } from "./notebook.ts";
 import { RichOutputs } from "./rich-outputs.ts";
 
 const TIMEOUT_S = 120;
@@ -16,6 +19,12 @@ const TIMEOUT_MAX_S = 3600;
 const CODE_MAX_CHARS = 256 * 1024;
 /** A cell that took too long has this long after its interrupt before its kernel is ended. */
 const INTERRUPT_GRACE_MS = 5_000;
+/** A cell that the kernel has not come to by then most likely waits for somebody else's, which is told. */
+const WAITING_TOLD_MS = 3_000;
+const WAITING =
+  "Waiting for the kernel: it runs a cell that somebody started in Jupyter Lab, or is being restarted.\n";
+const LOST_BEFORE =
+  "\nThe kernel had ended since the last call (somebody restarted it, or it died): values from before are lost.";
 
 export const PythonInput = z.object({
   code: z.string().min(1).max(CODE_MAX_CHARS).describe("Python code; the value of its last line is shown."),
@@ -32,9 +41,12 @@ export type PythonTool = AgentTool<PythonInput> & AsyncDisposable;
 
 export function pythonTool(place: ToolPlace, helper_path: string): PythonTool {
   const notebook = new Notebook(place);
+  const sockets = join(place.scratch, `.sw-${randomBytes(4).toString("hex")}`);
   let kernel: KernelProcess | null = null;
   let last: Promise<unknown> = Promise.resolve();
   let closed = false;
+  /** The kernel ended, and what speaks for it, since the last call. */
+  let replaced = false;
 
   return {
     name: "python",
@@ -70,17 +82,23 @@ export function pythonTool(place: ToolPlace, helper_path: string): PythonTool {
         failure ??= { error };
       });
     };
-    const ending = started.execute(code, onOutput);
-    const { end, late } = await untilEnded(started, ending, timeout_s * 1000, context.signal);
+    const lost_before = started.takeLoss() || replaced;
+    replaced = false;
+    const onWaiting = (): Promise<void> => context.output("stderr", Buffer.from(WAITING));
+    const { end, late } = await untilEnded(started, { code, onOutput, onWaiting, timeout_s }, context.signal);
     const result = await resultOfCell(end, late, timeout_s, kills_before, context.signal);
     const count = end !== null && "done" in end ? end.done.count : null;
     await notebook.add(code, count, outputs);
     if (failure !== null) throw (failure as { error: unknown }).error;
     const lost = end === null || "died" in end;
-    if (lost) await drop();
+    // Another kernel has taken its place, unless what speaks for both is at an end too.
+    if (lost) started.takeLoss();
+    if (end === null || started.hasDied) await drop();
     const note = lost
-      ? "\nThe kernel has ended and its values are lost; the next call starts a new one."
-      : "";
+      ? "\nThe kernel has ended and its values are lost; the next call has a new one."
+      : lost_before
+        ? LOST_BEFORE
+        : "";
     const ended = { ...result, duration_ms: performance.now() - begun };
     const shown = kept.text();
     const seconds = (ended.duration_ms / 1000).toFixed(1);
@@ -92,9 +110,12 @@ export function pythonTool(place: ToolPlace, helper_path: string): PythonTool {
 
   async function ready(signal: AbortSignal): Promise<KernelProcess | string> {
     if (closed) return "The tools of this agent are closed.";
-    if (kernel?.hasDied) await drop();
+    if (kernel?.hasDied) {
+      replaced = true;
+      await drop();
+    }
     if (kernel !== null) return kernel;
-    const started = await KernelProcess.start({ ...place, helper_path }, signal);
+    const started = await KernelProcess.start({ ...place, helper_path, sockets }, signal);
     if (typeof started !== "string") kernel = started;
     return started;
   }
@@ -120,27 +141,44 @@ export function pythonTool(place: ToolPlace, helper_path: string): PythonTool {
     if (end !== null && "done" in end)
       return { cause: "exited", exit_code: end.done.status === "ok" ? 0 : 1, signal: null, message: null };
     const code = end === null ? null : end.died.code;
-    const message = "The Python kernel died.";
+    const message =
+      code === 0
+        ? "The Python kernel ended: it was told to, or somebody restarted it."
+        : "The Python kernel died.";
     const died =
       code === null || code >= 0
-        ? { cause: "exited" as const, exit_code: code ?? 1, signal: null, message }
+        ? { cause: "exited" as const, exit_code: code || 1, signal: null, message }
         : { cause: "signalled" as const, exit_code: null, signal: signalName(-code), message };
     return place.processes.forMemory(died, kills_before);
   }
 }
 
-/** Waits for a cell; one that takes too long is interrupted. `end` is null when it, or the job's own stop, did not bring it to an end. */
+type WaitedCell = Omit<CellRun, "onBegun"> & { onWaiting(): Promise<void>; timeout_s: number };
+
+/**
+ * Runs a cell. One that takes too long is interrupted; the time counts from when the kernel has come to it, because people may run cells in
+ * the same kernel. `end` is null when neither the interrupt nor the job's own stop brought it to an end.
+ */
 async function untilEnded(
   kernel: KernelProcess,
-  ending: Promise<CellEnd>,
-  timeout_ms: number,
+  { onWaiting, timeout_s, ...cell }: WaitedCell,
   signal: AbortSignal,
 ): Promise<{ end: CellEnd | null; late: boolean }> {
+  const begun = Promise.withResolvers<null>();
+  const ending = kernel.execute({ ...cell, onBegun: () => begun.resolve(null) });
   const waited = new AbortController();
   const stop = AbortSignal.any([signal, waited.signal]);
   const wait = (wait_ms: number): Promise<null> => sleep(wait_ms, null, { signal: stop }).catch(() => null);
+  const stopped = new Promise<null>((resolve) => {
+    if (stop.aborted) resolve(null);
+    else stop.addEventListener("abort", () => resolve(null), { once: true });
+  });
   try {
-    const end = await Promise.race([ending, wait(timeout_ms)]);
+    const started = Promise.race([ending, begun.promise, stopped]);
+    const told = await Promise.race([started.then(() => false), wait(WAITING_TOLD_MS).then(() => true)]);
+    if (told && !signal.aborted) await onWaiting();
+    await started;
+    const end = await Promise.race([ending, wait(timeout_s * 1000)]);
     if (end !== null) return { end, late: false };
     if (signal.aborted) return { end: null, late: false };
     kernel.interrupt();
