@@ -58,3 +58,7 @@ export const ControlRequest = z.strictObject({
 export type ControlRequest = z.infer<typeof ControlRequest>;
 
 export const ClipboardRequest = z.strictObject({ enabled: z.boolean() });
+
+export const DesktopOpenQuery = z.strictObject({
+  name: ViewerName.optional().meta({ description: "What others see of whoever opens the address." }),
+});

@@ -19,7 +19,6 @@ import { KnownPaths } from "./known-paths.ts";
 import { OpenRequests, stopping } from "./open-requests.ts";
 import { describeRoutes } from "./openapi.ts";
 import { ConnectionSlots } from "./previews/connection-slots.ts";
-import type { PreviewPages } from "./previews/preview-kind.ts";
 import { Previews, type PreviewsOptions } from "./previews/previews.ts";
 import { type SandboxPagesOptions, sandboxPages } from "./previews/sandbox-pages.ts";
 import { checkOrigin } from "./request-origin.ts";
@@ -43,6 +42,7 @@ import { terminalRoutes } from "./routes/terminal.ts";
 import { tokenCheck } from "./sign-in.ts";
 import { answerSocketError } from "./socket-errors.ts";
 import { STREAMS_OPEN_MAX, StreamSlots } from "./stream-slots.ts";
+import { desktopPages } from "./surfaces/desktop/desktop-pages.ts";
 import { validatorCompiler } from "./validation.ts";
 
 /** Requests are counted over this long, so that a short burst is no offence. */
@@ -71,16 +71,6 @@ export type ServerOptions = {
   upload_max_bytes?: number;
 };
 
-/** Until there is one. */
-const NO_DESKTOP_PAGES: PreviewPages = {
-  request: async () => {
-    throw new AppError({ code: "not_available", message: "There is no page of the desktop yet." });
-  },
-  upgrade: async () => {
-    throw new AppError({ code: "not_available", message: "There is no page of the desktop yet." });
-  },
-};
-
 const HEADERS = {
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
@@ -93,6 +83,7 @@ const HEADERS = {
 /** The HTTP interface over an orchestrator, which it does not own. Close it with `app.close()`: open streams end, jobs go on. */
 export async function createServer(options: ServerOptions): Promise<App> {
   const version = options.version ?? VERSION;
+  const heartbeat_ms = options.heartbeat_ms ?? EVENTS_HEARTBEAT_MS;
   const requests = new OpenRequests();
   const passing: SandboxPagesOptions = {
     slots: new ConnectionSlots(),
@@ -105,7 +96,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     token: options.token,
     log: options.log,
     requests,
-    pages: { port: inside, jupyter: inside, desktop: NO_DESKTOP_PAGES },
+    pages: { port: inside, jupyter: inside, desktop: desktopPages({ heartbeat_ms }) },
   });
   const context: RouteContext = {
     orchestrator: options.orchestrator,
@@ -116,7 +107,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     previews,
     passing,
     slots: new StreamSlots(options.streams_max ?? STREAMS_OPEN_MAX),
-    heartbeat_ms: options.heartbeat_ms ?? EVENTS_HEARTBEAT_MS,
+    heartbeat_ms,
     upload_max_bytes: options.upload_max_bytes ?? UPLOAD_MAX_BYTES,
   };
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {

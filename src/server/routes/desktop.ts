@@ -1,5 +1,12 @@
 import { Readable } from "node:stream";
-import { ClipboardRequest, ControlRequest, DesktopQuery, DesktopView } from "../../contract/desktop-api.ts";
+import { OpenAnswer } from "../../contract/api.ts";
+import {
+  ClipboardRequest,
+  ControlRequest,
+  DesktopOpenQuery,
+  DesktopQuery,
+  DesktopView,
+} from "../../contract/desktop-api.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { errorAnswers, JobParams, rawAnswer } from "../route-schemas.ts";
 import { sendStream } from "../streamed-answer.ts";
@@ -16,7 +23,7 @@ const REFUSALS = ["invalid_id", "not_found", "expired", "conflict", "invalid_req
 
 /** The desktop of a job: RFB as it is, who drives it, and a picture of it. */
 export function desktopRoutes(app: App, context: RouteContext): void {
-  const { orchestrator, requests, log } = context;
+  const { orchestrator, previews, requests, log } = context;
 
   app.route({
     method: "GET",
@@ -99,6 +106,29 @@ export function desktopRoutes(app: App, context: RouteContext): void {
       const { desktop } = await orchestrator.surfaces(request.params.id);
       await desktop.setClipboard(request.body.enabled);
       return desktop.view;
+    },
+  );
+
+  app.post(
+    "/jobs/:id/desktop/open",
+    {
+      schema: {
+        tags: ["surfaces"],
+        summary: "An address at which a browser shows the desktop, and drives it",
+        description: "As that of a port. The desktop is started first, so an image without one is told here.",
+        params: JobParams,
+        querystring: DesktopOpenQuery,
+        response: { 200: OpenAnswer, ...errorAnswers(...REFUSALS, "link_lost") },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const surfaces = await orchestrator.surfaces(id);
+      await surfaces.service("desktop", requests.signal(reply));
+      surfaces.touch();
+      const { name } = request.query;
+      const path = name === undefined ? "/" : `/#${new URLSearchParams({ name })}`;
+      return previews.open(id, { kind: "desktop" }, { path, host: request.headers.host });
     },
   );
 
