@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
+import { archivesContract } from "./archives.contract.ts";
 import { never, partsOf, tarOf } from "./artifact-samples.ts";
 import { artifactsContract } from "./artifacts.contract.ts";
 import { openFolderArtifacts } from "./folder.ts";
@@ -21,6 +22,7 @@ async function openTemporary() {
 }
 
 artifactsContract("folder", openTemporary);
+archivesContract("folder", openTemporary);
 
 test("a replaced ZIP leaves no files behind", async () => {
   await using place = await openTemporary();

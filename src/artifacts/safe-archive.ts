@@ -35,13 +35,24 @@ type Options = {
 
 /** As Artifacts.safeArchive says. Destroying it destroys `tar`. */
 export function safeArchive(tar: Readable, format: ArchiveFormat, options: Options): Readable {
-  const out = new PassThrough({ highWaterMark: BUFFER_BYTES });
+  const gone = new AbortController();
+  const out = new PassThrough({
+    highWaterMark: BUFFER_BYTES,
+    // It closes when nothing of it is left, temporary files included.
+    destroy(error, done) {
+      gone.abort();
+      tar.destroy();
+      made.then(
+        () => done(error),
+        () => done(error),
+      );
+    },
+  });
   // It may break before it is read, and whoever reads it then hears of it.
   tar.on("error", () => undefined);
-  out.once("close", () => tar.destroy());
   const sink = async (chunk: Buffer): Promise<void> => {
-    if (out.destroyed) throw new Error("Nobody reads the archive any more.");
-    if (!out.write(chunk)) await Promise.race([once(out, "drain"), once(out, "close")]);
+    gone.signal.throwIfAborted();
+    if (!out.write(chunk)) await once(out, "drain", { signal: gone.signal });
   };
   const made = format === "zip" ? makeZip(tar, sink, options) : makeTar(tar, sink, options);
   made.then(
