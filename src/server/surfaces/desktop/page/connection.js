@@ -8,7 +8,8 @@ const REFUSED = 4003;
 
 /**
  * Keeps a connection to the desktop: comes back by itself when it is lost. Events: `on` with the RFB client, `lost` while it tries again,
- * `over` with a title and a text when trying again is no use, `clipboard` with what was copied on the desktop.
+ * `over` with a title and a text when trying again is no use, `picture` with the last one before that, `clipboard` with what was copied on
+ * the desktop.
  */
 export class Connection extends EventTarget {
   #stage;
@@ -29,8 +30,10 @@ export class Connection extends EventTarget {
     const socket = new WebSocket(address);
     let closing = { code: 1006, reason: "" };
     let connected = false;
+    // Told to this one before the client, which takes its picture away.
     socket.addEventListener("close", (event) => {
       closing = event;
+      if (connected) this.#say("picture", rfb.toDataURL("image/jpeg", 0.7));
     });
     const rfb = new RFB(this.#stage, socket, { shared: true });
     rfb.viewOnly = true;

@@ -26,6 +26,7 @@ function drives() {
 connection.addEventListener("on", ({ detail }) => {
   rfb = detail;
   document.body.dataset.line = "on";
+  stage.style.backgroundImage = "";
   show();
   if (drove_at !== null && performance.now() - drove_at < RESUME_MS && state.held_by === null) take(false);
 });
@@ -35,6 +36,9 @@ connection.addEventListener("lost", ({ detail }) => {
   if (document.body.dataset.line === "lost")
     notice("Connection lost", "The desktop goes on. Coming back to it…");
   show();
+});
+connection.addEventListener("picture", ({ detail }) => {
+  stage.style.backgroundImage = `url(${detail})`;
 });
 connection.addEventListener("over", ({ detail }) => over(detail.title, detail.text, true));
 connection.addEventListener("clipboard", ({ detail }) => {
@@ -68,23 +72,21 @@ function show() {
   const driving = drives();
   const on = rfb !== null;
   const others = state.viewers.filter((one) => one.viewer !== me.viewer && one.connections > 0).length;
-  document.body.dataset.driver = driving ? "you" : state.held_by === null ? "agent" : "other";
-  at("driver").textContent = driving
-    ? "You drive"
-    : state.held_by === null
-      ? "The agent drives"
-      : `${state.held_by} drives`;
-  at("more").textContent = driving ? "the agent waits until you give the desktop back" : "you are watching";
+  const [driver, name, more] = standing(on, driving);
+  document.body.dataset.driver = driver;
+  at("driver").textContent = name;
+  at("more").textContent = more;
   at("people-count").textContent = String(others + 1);
-  document.title = `${at("driver").textContent} · Desktop`;
+  document.title = `${name} · Desktop`;
 
   const control = at("control");
   const sure = performance.now() < sure_until && !driving && state.held_by !== null;
   control.disabled = !on;
+  control.hidden = document.body.dataset.line === "over";
   control.classList.toggle("sure", sure);
   if (driving) control.textContent = "Give back";
   else if (state.held_by === null) control.textContent = "Take control";
-  else control.textContent = sure ? `Really take over from ${short(state.held_by)}?` : "Take over";
+  else control.textContent = sure ? `Take over from ${short(state.held_by)}?` : "Take over";
 
   at("clipboard-shared").checked = state.clipboard;
   at("clipboard-send").disabled = !(on && driving && state.clipboard);
@@ -115,11 +117,21 @@ function show() {
   if (began) rfb.focus();
 }
 
+/** Who drives, what to call it, and what it means for whoever looks at this page. */
+function standing(on, driving) {
+  const { line } = document.body.dataset;
+  if (!on) return ["nobody", { over: "Closed", lost: "Coming back" }[line] ?? "Connecting", ""];
+  if (driving) return ["you", "You drive", "the agent waits until you give the desktop back"];
+  if (state.held_by === null) return ["agent", "The agent drives", "you are watching"];
+  return ["other", `${state.held_by} drives`, "you are watching"];
+}
+
 async function take(force) {
   await order("/control", { viewer: me.viewer, take: true, force });
 }
 
 at("control").addEventListener("click", async () => {
+  at("hint").hidden = true;
   if (drives()) {
     drove_at = null;
     await order("/control", { viewer: me.viewer, take: false });
