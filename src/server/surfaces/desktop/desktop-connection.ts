@@ -52,8 +52,8 @@ export function showDesktop(
   const pass = (make: () => Buffer[]): void => {
     try {
       let flowing = true;
-      for (const bytes of make()) if (!stream.destroyed) flowing = stream.write(bytes);
-      if (flowing || stream.destroyed) return;
+      for (const bytes of make()) if (stream.writable) flowing = stream.write(bytes);
+      if (flowing || !stream.writable) return;
       socket.pause();
       stream.once("drain", () => socket.resume());
     } catch (error) {
@@ -79,8 +79,10 @@ export function showDesktop(
     stream.destroy();
   });
   socket.on("message", (data: Buffer, isBinary) => {
-    if (stream.destroyed) return;
-    if (isBinary) pass(() => filter.take(data));
+    if (!stream.writable) return;
+    // An empty message is the end of what a viewer sends, and so the end of the viewer.
+    if (isBinary && data.length === 0) stream.end();
+    else if (isBinary) pass(() => filter.take(data));
     else close(socket, CLOSED.refused, "Only binary messages are taken here.");
   });
   void deliver(socket, stream);
