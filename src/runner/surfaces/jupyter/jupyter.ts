@@ -1,6 +1,22 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { access, constants, mkdir, rm } from "node:fs/promises";
+import { connect as dial, type Socket } from "node:net";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import { AppError } from "../../../contract/errors.ts";
+import { jupyterBasePath } from "../../../contract/surfaces.ts";
 import type { TakeStream } from "../../handlers.ts";
 import type { SurfacePlace } from "../place.ts";
+import { Service } from "../services/service.ts";
+import { isJupyterBusy } from "./jupyter-busy.ts";
+
+/** What starts it, where an image has it (images/desktop). */
+const LAB = "/opt/sealwork/jupyter/lab";
+/** Longer than other services: with it end the values of people's own kernels, and their terminals. */
+export const JUPYTER_IDLE_MS = 30 * 60 * 1000;
+/** It may end between the word that it is ready and the connection; it is started again then. */
+const CONNECT_ATTEMPTS = 3;
 
 /** Jupyter Lab in a sandbox: starts on first use, ends when nobody has used it for a while, and can be started again. */
 export interface Jupyter extends AsyncDisposable {
@@ -11,9 +27,88 @@ export interface Jupyter extends AsyncDisposable {
 }
 
 /** AppError `conflict` when the image has no Jupyter Lab. */
-export async function openJupyter(_place: SurfacePlace): Promise<Jupyter> {
-  throw new AppError({
-    code: "conflict",
-    message: "This image has no Jupyter Lab; the template `desktop` has one.",
+export async function openJupyter(place: SurfacePlace): Promise<Jupyter> {
+  await access(LAB, constants.X_OK).catch((cause) => {
+    const message = "This image has no Jupyter Lab; the template `desktop` has one.";
+    throw new AppError({ code: "conflict", message, cause });
   });
+  const token = randomBytes(32).toString("hex");
+  const base_path = jupyterBasePath(place.job_id);
+  // Of mode 0700 for its socket and those of its kernels; a name with a dot outlasts who tidies up the folder for temporary files.
+  const folder = join(place.scratch, `.sw-${randomBytes(4).toString("hex")}`);
+  const socket = join(folder, "lab");
+  const makeFolder = async (): Promise<void> => {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  };
+  await makeFolder();
+  const service = new Service({
+    name: "jupyter",
+    title: "Jupyter Lab",
+    parts: [
+      {
+        name: "Jupyter Lab",
+        argv: [LAB, socket, folder, base_path],
+        cwd: place.workspace,
+        env: { ...place.env, JUPYTER_TOKEN: token },
+        socket,
+        spares_children: false,
+        // When it cannot be made the next start fails, and says so.
+        cleanUp: () => makeFolder().catch(() => undefined),
+      },
+    ],
+    processes: place.processes,
+    emit: place.emit,
+    idle_ms: JUPYTER_IDLE_MS,
+    busy: () => isJupyterBusy({ socket, base_path, token }),
+  });
+
+  return {
+    async ready(signal) {
+      using _use = await service.use(signal);
+      return { token };
+    },
+    async connect(signal) {
+      for (let attempt = 1; ; attempt += 1) {
+        const use = await service.use(signal);
+        const connection = await connected(socket);
+        if (connection !== null) return (stream) => passBytes(stream, connection, use);
+        use[Symbol.dispose]();
+        if (attempt === CONNECT_ATTEMPTS)
+          throw new AppError({
+            code: "conflict",
+            message: "Jupyter Lab takes no connections at the moment.",
+          });
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await service[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Both ways until either end closes, which is when it is no longer in use. */
+function passBytes(stream: Duplex, socket: Socket, use: Disposable): void {
+  socket.on("error", () => stream.destroy());
+  socket.once("close", (failed) => {
+    use[Symbol.dispose]();
+    if (failed) stream.destroy();
+  });
+  stream.once("close", () => socket.destroy());
+  if (stream.destroyed) socket.destroy();
+  stream.pipe(socket);
+  socket.pipe(stream);
+}
+
+async function connected(path: string): Promise<Socket | null> {
+  const socket = dial({ path, allowHalfOpen: true });
+  try {
+    await once(socket, "connect");
+    return socket;
+  } catch {
+    // Whoever asked tries again, and says so in the end.
+    socket.destroy();
+    return null;
+  }
 }

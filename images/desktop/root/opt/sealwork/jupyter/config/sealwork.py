@@ -11,7 +11,7 @@ c.ServerApp.quit_button = False
 c.ServerApp.tornado_settings = {"headers": {"Content-Security-Policy": "frame-ancestors *"}}
 c.ServerApp.terminado_settings = {"shell_command": ["bash", "-l"]}
 c.ServerApp.kernel_manager_class = "sealwork_jupyter.kernels.Kernels"
-c.ServerApp.log_level = "WARNING"
+c.Application.log_level = "WARN"
 
 # Unix sockets instead of five TCP ports each, which would show among the ports that a job serves.
 c.KernelManager.transport = "ipc"

@@ -15,7 +15,6 @@ import struct
 
 from jupyter_client.manager import in_pending_state
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager, ServerKernelManager
-from tornado import web
 from traitlets import default
 
 SESSION = "sealwork-session"
@@ -71,13 +70,7 @@ class Kernel(ServerKernelManager):
     async def _attach(self, kernel_id=None, **kwargs):
         self._attempted_start = True
         self.kernel_id = self.kernel_id or kernel_id
-        try:
-            with open(CONNECTION_FILE, encoding="utf-8") as file:
-                self.load_connection_info(json.load(file))
-        except (OSError, ValueError) as error:
-            raise web.HTTPError(409, NO_KERNEL, reason="No kernel") from error
-        if self._pid() is None:
-            raise web.HTTPError(409, NO_KERNEL, reason="No kernel")
+        self.load_connection_info(agents_connection())
         self._attached = True
         self.start_restarter()
 
@@ -100,7 +93,7 @@ class Kernel(ServerKernelManager):
                 if not await self._becomes(lambda now: now != pid, END_TIMEOUT_S) and self._pid() == pid:
                     os.kill(pid, signal.SIGKILL)
             if not await self._becomes(lambda now: now not in (None, pid), START_TIMEOUT_S):
-                raise web.HTTPError(409, NO_KERNEL, reason="No kernel")
+                raise RuntimeError(NO_KERNEL)
         finally:
             self.start_restarter()
 
@@ -116,15 +109,7 @@ class Kernel(ServerKernelManager):
         self.session.send(self._control_socket, self.session.msg(kind, content=content))
 
     def _pid(self):
-        """The process that listens at the kernel's address; None when there is none."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(CONNECT_TIMEOUT_S)
-            try:
-                probe.connect(f"{self.ip}-{self.hb_port}")
-                credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-            except OSError:
-                return None
-            return struct.unpack("3i", credentials)[0]
+        return listener(self.get_connection_info())
 
 
 class Kernels(AsyncMappingKernelManager):
@@ -134,10 +119,42 @@ class Kernels(AsyncMappingKernelManager):
     def _default_kernel_manager_class(self):
         return "sealwork_jupyter.kernels.Kernel"
 
+    async def _async_start_kernel(self, *, kernel_name=None, **kwargs):
+        if kernel_name == SESSION:
+            # Said here, before anything is made that would have to be taken back; people read it in a dialog.
+            agents_connection()
+        return await super()._async_start_kernel(kernel_name=kernel_name, **kwargs)
+
+    start_kernel = _async_start_kernel
+
     def start_buffering(self, kernel_id, session_key, channels):
         super().start_buffering(kernel_id, session_key, channels)
         if kernel_id in self._kernel_buffers:
             self._kernel_buffers[kernel_id]["buffer"] = Newest()
+
+
+def agents_connection():
+    """What leads to the agent's kernel. RuntimeError when there is none."""
+    try:
+        with open(CONNECTION_FILE, encoding="utf-8") as file:
+            found = json.load(file)
+        if listener(found) is not None:
+            return found
+    except (OSError, ValueError, KeyError):
+        pass  # It has not been written yet, or is just being written.
+    raise RuntimeError(NO_KERNEL)
+
+
+def listener(connection):
+    """The process that listens at a kernel's address; None when there is none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(CONNECT_TIMEOUT_S)
+        try:
+            probe.connect(f"{connection['ip']}-{connection['hb_port']}")
+            credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        except OSError:
+            return None
+        return struct.unpack("3i", credentials)[0]
 
 
 class Newest(list):
