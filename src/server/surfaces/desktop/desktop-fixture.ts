@@ -29,6 +29,7 @@ export class DesktopWorld {
         connect: async (target: LiveTarget) => this.#connect(target),
         desktop: async (control: DesktopControl) => void this.told.push(control),
         screen: async () => this.screen,
+        service: async () => ({ token: null }),
         touch: async () => undefined,
       },
     };
