@@ -49,12 +49,9 @@ function failWith(raw: IncomingMessage, content: Readable): void {
       new AppError({ code: "invalid_upload", message: "The body ended before it was complete." }),
     );
   };
-  raw.once("error", cut);
+  // These stay: a client may also go away when the content has been given up.
+  raw.on("error", cut);
   raw.once("close", cut);
-  content.once("close", () => {
-    raw.off("error", cut);
-    raw.off("close", cut);
-  });
   if (raw.destroyed) cut();
 }
 
