@@ -114,6 +114,18 @@ export class Client {
     return this.#parsed(DoctorAnswer, { path: "/doctor", signal }, true);
   }
 
+  /** Where a WebSocket of this server is opened, and with what headers. */
+  live(call: Pick<Call, "path" | "query">): { url: URL; headers: Record<string, string> } {
+    const url = this.#url(call);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    return { url, headers: this.#headers() };
+  }
+
+  /** Looks for the server again after a connection was lost: one of this machine that was restarted may answer elsewhere. */
+  async lookAgain(): Promise<void> {
+    this.#endpoint = (await this.#relocate?.()) ?? this.#endpoint;
+  }
+
   /** The open answer of a read, with a status below 400; the caller reads its body or cancels it. */
   async open(call: Omit<Call, "method" | "body">): Promise<Response> {
     return this.#request(call, true);
@@ -143,9 +155,9 @@ export class Client {
         // What the body itself found out (a bound, a file that changed) stands behind fetch's own error.
         if (error instanceof Error && error.cause instanceof AppError) throw error.cause;
         const pause = RETRY_PAUSES_MS[attempt];
-        if (!retry || pause === undefined) throw this.#unreachable(error);
+        if (!retry || pause === undefined) throw this.unreachable(error);
         await delay(pause, undefined, { signal: call.signal });
-        this.#endpoint = (await this.#relocate?.()) ?? this.#endpoint;
+        await this.lookAgain();
         continue;
       }
       this.#checkVersion(answer);
@@ -154,7 +166,7 @@ export class Client {
     }
   }
 
-  #url(call: Call): URL {
+  #url(call: Pick<Call, "path" | "query">): URL {
     const base = this.#endpoint.url.endsWith("/") ? this.#endpoint.url : `${this.#endpoint.url}/`;
     const url = new URL(call.path.slice(1), base);
     for (const [name, value] of Object.entries(call.query ?? {})) {
@@ -166,10 +178,9 @@ export class Client {
   #init(call: Call): RequestInit {
     const headers: Record<string, string> = {
       accept: "application/json",
-      [VERSION_HEADER]: VERSION,
       ...call.headers,
+      ...this.#headers(),
     };
-    if (this.#endpoint.token !== null) headers.authorization = `Bearer ${this.#endpoint.token}`;
     const init: RequestInit = {
       method: call.method ?? "GET",
       headers,
@@ -185,6 +196,11 @@ export class Client {
     return { ...init, body: call.body.parts.stream(), duplex: "half" };
   }
 
+  #headers(): Record<string, string> {
+    const { token } = this.#endpoint;
+    return { [VERSION_HEADER]: VERSION, ...(token === null ? {} : { authorization: `Bearer ${token}` }) };
+  }
+
   #checkVersion(answer: Response): void {
     const theirs = answer.headers.get(VERSION_HEADER);
     if (theirs === null) return;
@@ -194,7 +210,8 @@ export class Client {
     throw new AppError({ code: "version_mismatch", message: outcome.message });
   }
 
-  #unreachable(cause: unknown): AppError {
+  /** What is to be said when nothing answers. */
+  unreachable(cause: unknown): AppError {
     const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
     const why = inner instanceof Error ? ` (${plainText(inner.message || inner.name)})` : "";
     return new AppError({

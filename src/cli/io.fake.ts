@@ -45,7 +45,15 @@ export function createFakeIo(options: {
     stderr,
     env: options.env ?? {},
     cwd: options.cwd,
-    terminal: { stdin: terminal, stdout: terminal, stderr: terminal, columns: () => options.columns ?? 80 },
+    terminal: {
+      stdin: terminal,
+      stdout: terminal,
+      stderr: terminal,
+      columns: () => options.columns ?? 80,
+      rows: () => 24,
+    },
+    on_resize: () => ({ [Symbol.dispose]: () => undefined }),
+    raw_keys: () => ({ [Symbol.dispose]: () => undefined }),
     on_interrupt(handler) {
       handlers.add(handler);
       return { [Symbol.dispose]: () => void handlers.delete(handler) };

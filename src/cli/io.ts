@@ -9,8 +9,15 @@ export type Io = {
   env: Record<string, string | undefined>;
   /** The folder that relative paths of the command line start from. */
   cwd: string;
-  /** Which of the three streams is a terminal (stdin: one that may be read now), and how wide that terminal is now. */
-  terminal: { stdin: boolean; stdout: boolean; stderr: boolean; columns(): number };
+  /** Which of the three streams is a terminal (stdin: one that may be read now), and how large that terminal is now. */
+  terminal: { stdin: boolean; stdout: boolean; stderr: boolean; columns(): number; rows(): number };
+  /** Calls the handler whenever the terminal has changed its size, until disposed. */
+  on_resize(handler: () => void): Disposable;
+  /**
+   * Until disposed, the terminal hands over every key as it is typed, Ctrl-C included, and shows none of them. The handler is called when
+   * the process is asked to end meanwhile; the terminal can then be put right before it does.
+   */
+  raw_keys(ending: () => void): Disposable;
   /** Calls the handler for each Ctrl-C until disposed; while none is registered, Ctrl-C ends the process. */
   on_interrupt(handler: () => void): Disposable;
   /** Does what Ctrl-C does; a terminal whose keys are read one by one reports it as a key. */
@@ -20,6 +27,8 @@ export type Io = {
 };
 
 const COLUMNS_WHEN_UNKNOWN = 80;
+const ROWS_WHEN_UNKNOWN = 24;
+const ENDING = ["SIGTERM", "SIGHUP"] as const;
 
 type Host = Pick<
   NodeJS.Process,
@@ -40,6 +49,21 @@ export function createIo(host: Host): Io {
       stderr: host.stderr.isTTY === true,
       // A terminal that was never told its size says 0.
       columns: () => host.stdout.columns || host.stderr.columns || COLUMNS_WHEN_UNKNOWN,
+      rows: () => host.stdout.rows || host.stderr.rows || ROWS_WHEN_UNKNOWN,
+    },
+    on_resize(handler) {
+      host.stdout.on("resize", handler);
+      return { [Symbol.dispose]: () => void host.stdout.off("resize", handler) };
+    },
+    raw_keys(ending) {
+      host.stdin.setRawMode(true);
+      for (const signal of ENDING) host.on(signal, ending);
+      return {
+        [Symbol.dispose]() {
+          for (const signal of ENDING) host.off(signal, ending);
+          host.stdin.setRawMode(false);
+        },
+      };
     },
     on_interrupt(handler) {
       host.on("SIGINT", handler);

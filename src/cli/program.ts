@@ -4,11 +4,15 @@ import { ApprovalPolicy, EgressPolicy } from "../contract/job.ts";
 import { VERSION } from "../contract/version.ts";
 import { apply } from "./commands/apply.ts";
 import { allow, approve, send } from "./commands/conversation.ts";
+import { type DesktopOptions, desktop } from "./commands/desktop.ts";
+import { type ExecOptions, exec } from "./commands/exec.ts";
+import { forward } from "./commands/forward.ts";
 import { cancel, download, type ListOptions, list, status } from "./commands/jobs.ts";
 import { type LogsOptions, logs } from "./commands/logs.ts";
 import { providers } from "./commands/providers.ts";
 import { type RunOptions, run } from "./commands/run.ts";
 import { doctor, type ServeOptions, serve, setup, stop } from "./commands/server.ts";
+import { type ShellOptions, shell } from "./commands/shell.ts";
 import { watch } from "./commands/watch.ts";
 import { type Context, Interrupted } from "./context.ts";
 import { reportError } from "./error-report.ts";
@@ -17,6 +21,7 @@ import type { Io } from "./io.ts";
 import type { LocalServer } from "./local-server.ts";
 import { parseDuration, parseNumber, parseSize, parseWhole } from "./units.ts";
 
+const collect = (value: string, before: string[] = []) => [...before, value];
 const ID_HELP = "the job's id, its beginning or end, or 'last'";
 
 /** Runs one command line (without the program's own name) to its end and states its exit code. Never throws. */
@@ -101,6 +106,36 @@ export function createProgram(io: Io, local: LocalServer): Command {
     .action((id: string, options: LogsOptions, from: Command) =>
       act(from, (context) => logs(context, id, options)),
     );
+  command("shell", "a terminal in the sandbox of a job; ~. after enter leaves it running")
+    .argument("<id>", ID_HELP)
+    .option("--id <terminal>", "come back to this terminal")
+    .action((id: string, options: ShellOptions, from: Command) =>
+      act(from, (context) => shell(context, id, options)),
+    );
+  command("exec", "run one command in the sandbox of a job")
+    .argument("<id>", ID_HELP)
+    .argument("<command...>", "after --, the program and its arguments")
+    .option("-i, --interactive", "hand it what is typed; what is piped it gets anyway")
+    .option("--cwd <folder>", "where it runs; the workspace unless given")
+    .option("--env <name[=value]>", "a variable; without a value, yours; may be repeated", collect)
+    .action((id: string, words: string[], options: ExecOptions, from: Command) =>
+      act(from, (context) => exec(context, id, words, options)),
+    );
+  command("forward", "open ports of a job's sandbox on this machine")
+    .argument("<id>", ID_HELP)
+    .argument("<port[:local]...>", "the port there, and the one here unless it is the same; 0 for any")
+    .action((id: string, ports: string[], _options: object, from: Command) =>
+      act(from, (context) => forward(context, id, ports)),
+    );
+  command("desktop", "open a job's desktop for a VNC viewer of this machine")
+    .argument("<id>", ID_HELP)
+    .option("--port <number>", "the port here; any that is free unless given", parseWhole)
+    .option("--control", "drive it; the agent waits meanwhile")
+    .option("--force", "drive it, whoever drives it now")
+    .option("--name <name>", "who you are, for others who look")
+    .action((id: string, options: DesktopOptions, from: Command) =>
+      act(from, (context) => desktop(context, id, options)),
+    );
   command("send", "say something to the agent of a job")
     .argument("<id>", ID_HELP)
     .argument("<text>", "what to say, or - for standard input")
@@ -156,7 +191,6 @@ export function createProgram(io: Io, local: LocalServer): Command {
 }
 
 function addRunOptions(command: Command): Command {
-  const collect = (value: string, before: string[] = []) => [...before, value];
   return command
     .option("--out <folder>", "where the ZIP goes; a name that ends in .zip is the file", ".")
     .option("--dir <folder>", "send this folder as the workspace, and keep a patch of what changes")

@@ -182,7 +182,8 @@ function notEmpty(prompt: string, where: string): string {
   throw usage(`${where} is empty.`, "Describe the task, or give Markdown with fenced blocks.");
 }
 
-function variable(io: Io, word: string): [string, string] {
+/** A variable as people write it: `NAME=value`, or `NAME` for the one that this process has. AppError `usage` for anything else. */
+export function variable(io: Io, word: string): [string, string] {
   const at = word.indexOf("=");
   const name = at === -1 ? word : word.slice(0, at);
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))

@@ -27,7 +27,8 @@ const CLOSE_WAIT_MS = 1_000;
 export function keepAlive(socket: WebSocket, ending: AbortSignal): void {
   let answered = true;
   const pinging = setInterval(() => {
-    if (!answered) socket.terminate();
+    // One that is held back hears no answer, whether it came or not.
+    if (!answered && !socket.isPaused) socket.terminate();
     answered = false;
     socket.ping();
   }, PING_EVERY_MS);
@@ -77,7 +78,7 @@ export function sent(socket: WebSocket, data: Buffer | string): Promise<void> {
 
 /**
  * Carries bytes between a WebSocket (binary messages) and a stream, either of which holds the other back. Whichever ends, ends both.
- * `heard` is called with what the client sent.
+ * `heard` is called with what the client sent. An empty message ends its direction alone.
  */
 export function joinBytes(socket: WebSocket, stream: Duplex, heard: (data: Buffer) => void): void {
   stream.on("error", (error) => closeFor(socket, error));
@@ -88,7 +89,9 @@ export function joinBytes(socket: WebSocket, stream: Duplex, heard: (data: Buffe
       return;
     }
     heard(data);
-    if (stream.destroyed || stream.write(data)) return;
+    // An empty message is the end of what the client sends; it may still want to hear.
+    if (data.length === 0) stream.end();
+    if (stream.destroyed || stream.writableEnded || stream.write(data)) return;
     socket.pause();
     stream.once("drain", () => socket.resume());
   });

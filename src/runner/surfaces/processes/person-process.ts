@@ -92,13 +92,3 @@ export class PersonProcess {
 }
 
 const NEVER = new AbortController().signal;
-/** What a shell says of a process that was killed; and of one of which nobody knows how it ended. */
-const SIGNALLED = 128;
-const UNKNOWN = 255;
-
-/** How it ended, as the one number that a shell has for it. */
-export function exitStatus({ exit_code, signal }: Exit): number {
-  if (exit_code !== null) return exit_code;
-  const number = Object.entries(os.signals).find(([name]) => name === signal)?.[1];
-  return number === undefined ? UNKNOWN : SIGNALLED + number;
-}

@@ -1,9 +1,10 @@
 import type { Duplex } from "node:stream";
+import { exitStatus } from "../../../contract/exit-status.ts";
 import { encodeFrame } from "../../../contract/frames.ts";
 import type { ProcessOrder, ProcessRequest, TerminalInfo, TerminalSize } from "../../../contract/surfaces.ts";
 import type { SurfacePlace } from "../place.ts";
 import { loginShell } from "./login-shell.ts";
-import { exitStatus, PersonProcess } from "./person-process.ts";
+import { PersonProcess } from "./person-process.ts";
 import { processPlace } from "./process-place.ts";
 import { Recording } from "./recording.ts";
 import { Scrollback } from "./scrollback.ts";
