@@ -222,6 +222,23 @@ test("a terminal echoes, has its size, takes a new one, and gives its signals to
   assert.deepEqual(told, { echoed: true, tty: true, ends: [{ exit: 9 }, { drained: true }] });
 });
 
+test("50 shells in terminals have job control in a sandbox, with two processes each, and end together", async () => {
+  const told = await inside(`
+    const before = processes().length;
+    const all = Array.from({ length: 50 }, () => reaper("--pty", "80x24", "--", "bash", "--norc", "--noprofile", "--noediting", "-i"));
+    await Promise.all(all.map((r) => r.until(() => r.output().endsWith("$ "))));
+    const started = processes().length - before;
+    for (const r of all) r.input("sleep 1111\\r");
+    while (named("sleep") < 50) await new Promise(setImmediate);
+    for (const r of all) r.input("\\x1a");
+    await Promise.all(all.map((r) => r.until(() => r.output().includes("Stopped"))));
+    const complaints = all.filter((r) => /job control|process group/.test(r.output())).length;
+    for (const r of all) r.control("kill");
+    await Promise.all(all.map((r) => r.closed));
+    print({ started, complaints, left: processes().length - before });`);
+  assert.deepEqual(told, { started: 100, complaints: 0, left: 0 });
+});
+
 test("all that a tool wrote to its terminal has come out when its end is told, a daemon on the same terminal or not", async () => {
   const told = await inside(`
     const r = reaper("--pty", "80x24", "sh", "-c", "(trap '' HUP; sleep 1111) & seq 20000");
