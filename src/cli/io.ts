@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 
@@ -57,6 +58,9 @@ export function createIo(host: Host): Io {
     },
     raw_keys(ending) {
       host.stdin.setRawMode(true);
+      // The platform leaves it to the terminal to begin a new line for every line feed, by which programs only go down. Giving the keys back
+      // undoes this as well.
+      spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
       for (const signal of ENDING) host.on(signal, ending);
       return {
         [Symbol.dispose]() {

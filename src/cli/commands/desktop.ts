@@ -29,5 +29,5 @@ export async function desktop(context: Context, given: string, options: DesktopO
     await print(context, `Connect a VNC viewer to ${address} (some write 127.0.0.1::${own.port}). ${may}`);
     await print(context, "Until Ctrl-C, or the end of the job.");
   }
-  return untilInterrupted(untilJobEnds(client, job_id, signal));
+  return await untilInterrupted(untilJobEnds(client, job_id, signal));
 }

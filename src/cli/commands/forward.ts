@@ -30,7 +30,7 @@ export async function forward(context: Context, given: string, wanted: string[])
     else await print(context, `${address} is port ${port} of the job.`);
   }
   if (!context.json) await print(context, "Until Ctrl-C, or the end of the job.");
-  return untilInterrupted(untilJobEnds(client, job_id, signal));
+  return await untilInterrupted(untilJobEnds(client, job_id, signal));
 }
 
 /** Each reason once: a browser connects again and again. */
