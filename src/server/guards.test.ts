@@ -54,6 +54,17 @@ test("foreign Host and Origin headers are refused, also without sign-in", async 
     assert.equal(await status(`Host: ${own}\r\nOrigin: ${origin}\r\n`), 403, origin);
 });
 
+test("what another site makes a browser send is refused, links and pictures too", async () => {
+  await using server = await startServer();
+  const status = async (site: string) => {
+    const answer = await fetch(`${server.url}/jobs`, { headers: { "sec-fetch-site": site } });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  for (const site of ["same-origin", "none"]) assert.equal(await status(site), 200, site);
+  for (const site of ["cross-site", "same-site", "new"]) assert.equal(await status(site), 403, site);
+});
+
 test("beyond loopback the address that was called and configured names are its own", () => {
   const allowed = { local_address: "192.0.2.7", hosts: ["box.example"] };
   checkOrigin({ host: "192.0.2.7:8000" }, allowed);

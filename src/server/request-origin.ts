@@ -3,16 +3,23 @@ import { AppError } from "../contract/errors.ts";
 
 /**
  * Refuses requests that a foreign web page made the browser send: by a name that was pointed at this machine (DNS rebinding),
- * or from another origin. An address in `Host` is no name that could be pointed elsewhere, so the one that the connection came in at is taken.
+ * or from another origin, which navigations and images do not say in `Origin`. An address in `Host` is no name that could be pointed elsewhere, so the one that the connection came in at is taken.
  * Throws AppError `forbidden_origin`.
  */
 export function checkOrigin(
-  headers: { host?: string | undefined; origin?: string | undefined },
+  headers: {
+    host?: string | undefined;
+    origin?: string | undefined;
+    "sec-fetch-site"?: string | string[] | undefined;
+  },
   allowed: { local_address: string | undefined; hosts: readonly string[] },
 ): void {
   const host = hostOf(`http://${headers.host ?? ""}`);
   if (headers.host === undefined || host === null || !isOwnName(host.hostname, allowed))
     throw refused("Host", headers.host, "Use http://127.0.0.1 with the server's port, or http://localhost.");
+  const site = headers["sec-fetch-site"];
+  if (site !== undefined && site !== "same-origin" && site !== "none")
+    throw refused("Sec-Fetch-Site", String(site), "Type the address, or open it from a page of this server.");
   if (headers.origin === undefined) return;
   const origin = hostOf(headers.origin);
   if (origin === null || origin.host !== host.host || !/^https?:\/\//.test(headers.origin))

@@ -70,7 +70,7 @@ export class Previews implements PreviewHost {
     target: PreviewTarget,
     { path, host }: { path: string; host: string | undefined },
   ) {
-    await this.#options.orchestrator.surfaces(job_id);
+    (await this.#options.orchestrator.surfaces(job_id)).ended.throwIfAborted();
     const name = this.#names.nameOf(job_id, target);
     const url = `${this.#origins.at(name, host)}${withCode(path, this.#codes.make(name))}`;
     return { url };
@@ -138,6 +138,7 @@ export class Previews implements PreviewHost {
     if (!known) return lockedPage(preview.target, false);
     try {
       const surfaces = await this.#options.orchestrator.surfaces(preview.job_id);
+      surfaces.ended.throwIfAborted();
       const signal = AbortSignal.any([this.#options.requests.signal({ raw: response }), surfaces.ended]);
       const visit = {
         ...preview,

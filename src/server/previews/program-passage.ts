@@ -28,22 +28,19 @@ const INERT: readonly HeaderLine[] = [
   ["X-Frame-Options", "DENY"],
 ];
 
-/** Sent by browsers only; a program that sends them says that it is one. */
-const OF_BROWSERS = [
-  "sec-fetch-site",
-  "sec-fetch-mode",
-  "sec-fetch-dest",
-  "origin",
-  "upgrade-insecure-requests",
-];
+/** Sent by browsers only; `sec-fetch-mode` alone is also sent by Node's fetch. */
+const OF_BROWSERS = ["sec-fetch-site", "sec-fetch-dest", "sec-fetch-user", "upgrade-insecure-requests"];
 
-/** Throws AppError `forbidden_origin` for a request that a browser makes: what a sandbox serves must not come from this origin. */
+/**
+ * Throws AppError `forbidden_origin` for a request that a browser makes: what a sandbox serves must not come from this origin. With a
+ * WebSocket Chromium sends nothing but `Origin`, which is looked at for every request to this server, and which programs send too.
+ */
 export function refuseBrowsers({ headers }: Pick<IncomingMessage, "headers">, open: string): void {
   const found = OF_BROWSERS.find((name) => headers[name] !== undefined);
-  if (found === undefined) return;
+  if (found === undefined && headers["sec-fetch-mode"] !== "navigate") return;
   throw new AppError({
     code: "forbidden_origin",
-    message: `Browsers are not served here (there is a header ${found}).`,
+    message: "What a sandbox serves is not shown to browsers here.",
     hint: `POST ${open} answers with an address for browsers.`,
   });
 }
