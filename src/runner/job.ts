@@ -110,7 +110,7 @@ export class RunnerJob {
     const { start } = this;
     const { signal } = this.#stopping;
     const env = { ...image, ...outside.env, ...start.env };
-    this.surfaces.begin({ ...place, env, job_id: start.job_id });
+    await this.surfaces.begin({ ...place, env, job_id: start.job_id });
     const ask: AgentPlace["ask"] = (question) => outside.ask(question, signal);
     if (start.agent === "script") {
       const asked = start.approval === "always" ? ask : undefined;

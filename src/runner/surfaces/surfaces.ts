@@ -9,6 +9,8 @@ import type {
 } from "../../contract/surfaces.ts";
 import type { SurfaceHandlers, TakeStream } from "../handlers.ts";
 import type { Desktop } from "./desktop/desktop.ts";
+import type { DisplaySocket } from "./desktop/display-socket.ts";
+import { hasDesktop } from "./desktop/programs.ts";
 import type { Jupyter } from "./jupyter/jupyter.ts";
 import type { SurfacePlace } from "./place.ts";
 import type { Processes } from "./processes/processes.ts";
@@ -26,6 +28,7 @@ export class Surfaces implements SurfaceHandlers, AsyncDisposable {
   readonly #touched: () => void;
   #place: SurfacePlace | null = null;
   #processes: Promise<Processes> | null = null;
+  #display: DisplaySocket | null = null;
   #desktop: Promise<Desktop> | null = null;
   #jupyter: Promise<Jupyter> | null = null;
   #open_processes: Processes | null = null;
@@ -38,8 +41,12 @@ export class Surfaces implements SurfaceHandlers, AsyncDisposable {
     this.#begun.promise.catch(() => undefined);
   }
 
-  /** From here on surfaces can be used: the environment of the job's processes is known. */
-  begin(place: SurfacePlace): void {
+  /**
+   * From here on surfaces can be used: the environment of the job's processes is known. Where the image has a desktop, programs that look
+   * for a display find one once it has resolved.
+   */
+  async begin(place: SurfacePlace): Promise<void> {
+    if (await hasDesktop()) await this.#openDisplay();
     this.#place = place;
     this.#begun.resolve(place);
     const timer = setTimeout(() => this.#watchPorts(), PORTS_WATCHED_AFTER_MS);
@@ -92,11 +99,18 @@ export class Surfaces implements SurfaceHandlers, AsyncDisposable {
     this.#touched();
   }
 
+  /** Whether the image has a desktop; known once the job has begun. */
+  get has_desktop(): boolean {
+    return this.#display !== null;
+  }
+
   /** The desktop, which the agent's tool uses too. AppError `conflict` where the image has none. */
   desktopOf(): Promise<Desktop> {
     this.#desktop ??= this.#part(async (place) => {
+      const display = this.#display;
+      if (display === null) throw noDesktop();
       const { openDesktop } = await import("./desktop/desktop.ts");
-      return openDesktop(place, this.#control);
+      return openDesktop(place, this.#control, { display });
     });
     return this.#desktop;
   }
@@ -105,6 +119,13 @@ export class Surfaces implements SurfaceHandlers, AsyncDisposable {
     this.#ended = true;
     this.#begun.reject(ended());
     await this.#opened[Symbol.asyncDispose]();
+  }
+
+  async #openDisplay(): Promise<void> {
+    const { DisplaySocket } = await import("./desktop/display-socket.ts");
+    const start = async (signal: AbortSignal) => (await this.desktopOf()).use(signal);
+    this.#display = this.#opened.use(new DisplaySocket(start));
+    await this.#display.listen();
   }
 
   async #ownProcesses(): Promise<Processes> {
@@ -144,6 +165,13 @@ export class Surfaces implements SurfaceHandlers, AsyncDisposable {
     await part[Symbol.asyncDispose]();
     throw ended();
   }
+}
+
+function noDesktop(): AppError {
+  return new AppError({
+    code: "conflict",
+    message: "This image has no desktop; the template `desktop` has one.",
+  });
 }
 
 function ended(): AppError {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "../../../contract/errors.ts";
+import { untilAborted } from "../until-aborted.ts";
 import { Supervision, type SupervisionOptions } from "./supervision.ts";
 
 /** A service that nobody has used for this long ends. */
@@ -95,17 +96,5 @@ export class Service implements AsyncDisposable {
     };
     // Somebody uses it again.
     idle().catch(() => undefined);
-  }
-}
-
-/** The same, or a rejection with the signal's reason; what was waited for goes on. */
-async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }
