@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { z } from "zod";
 import {
   ApprovalAnswer,
   CancelAnswer,
@@ -9,6 +8,7 @@ import {
   JobsAnswer,
   type JobsQuery,
   MessageAnswer,
+  OpenAnswer,
   ProvidersAnswer,
   ScheduleAnswer,
   VERSION_HEADER,
@@ -16,6 +16,7 @@ import {
 import { ErrorBody } from "../contract/error-body.ts";
 import { AppError, ERRORS, type ErrorCode } from "../contract/errors.ts";
 import { Job, type JobRequestInput } from "../contract/job.ts";
+import { PortList } from "../contract/surfaces.ts";
 import { compareVersions, VERSION } from "../contract/version.ts";
 import type { Endpoint } from "./local-server.ts";
 import type { MultipartBody } from "./multipart.ts";
@@ -39,6 +40,11 @@ type Call = {
   headers?: Record<string, string>;
   body?: { json: unknown } | { parts: MultipartBody };
   signal: AbortSignal;
+};
+
+/** Of either form of the schema library. */
+type Schema<T> = {
+  safeParse(json: unknown): { success: true; data: T } | { success: false; error: Error };
 };
 
 /** The HTTP interface of a server. All methods throw AppError; `unreachable` when nothing answers. */
@@ -106,6 +112,21 @@ export class Client {
     return this.#parsed(EgressAnswer, { method: "POST", path, body: { json: { host } }, signal }, true);
   }
 
+  /** What listens in the sandbox of a job. */
+  ports(id: string, signal: AbortSignal): Promise<PortList> {
+    return this.#parsed(PortList, { path: `/jobs/${id}/ports`, signal }, true);
+  }
+
+  /** An address for one browser tab; `surface` is `ports/N`, `jupyter` or `desktop`. What nobody uses is void soon, so it may be sent again. */
+  openPreview(
+    id: string,
+    { surface, path }: { surface: string; path: string | undefined },
+    signal: AbortSignal,
+  ): Promise<OpenAnswer> {
+    const call: Call = { method: "POST", path: `/jobs/${id}/${surface}/open`, query: { path }, signal };
+    return this.#parsed(OpenAnswer, call, true);
+  }
+
   providers(signal: AbortSignal): Promise<ProvidersAnswer> {
     return this.#parsed(ProvidersAnswer, { path: "/providers", signal }, true);
   }
@@ -131,7 +152,7 @@ export class Client {
     return this.#request(call, true);
   }
 
-  async #parsed<T extends z.ZodType>(schema: T, call: Call, retry: boolean): Promise<z.infer<T>> {
+  async #parsed<T>(schema: Schema<T>, call: Call, retry: boolean): Promise<T> {
     const answer = await this.#request(call, retry);
     const text = await limitedText(answer, ANSWER_MAX_BYTES);
     const parsed = schema.safeParse(fromJson(text));

@@ -8,6 +8,8 @@ export type FakeIo = Io & {
   out(): string;
   err(): string;
   code(): number | null;
+  /** Addresses that were shown in a browser. */
+  browsed: readonly string[];
   /** Types on the terminal; it must have been made with one and without `stdin`. */
   type(keys: string): void;
   /** Resolves when stdout has this text. */
@@ -23,6 +25,7 @@ export function createFakeIo(options: {
   stdin?: string;
   columns?: number;
   terminal?: boolean;
+  browser?: boolean;
 }): FakeIo {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
@@ -30,6 +33,7 @@ export function createFakeIo(options: {
   let err = "";
   let code: number | null = null;
   const handlers = new Set<() => void>();
+  const browsed: string[] = [];
   const terminal = options.terminal === true;
   const keys = new PassThrough();
   const piped = () => Readable.from(options.stdin === undefined ? [] : [Buffer.from(options.stdin)]);
@@ -58,9 +62,14 @@ export function createFakeIo(options: {
       handlers.add(handler);
       return { [Symbol.dispose]: () => void handlers.delete(handler) };
     },
+    async browse(url) {
+      browsed.push(url);
+      return options.browser !== false;
+    },
     exit_code(given) {
       code = given;
     },
+    browsed,
     out: () => out,
     err: () => err,
     code: () => code,

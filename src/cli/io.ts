@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
+import { browse } from "./browse.ts";
 
 /** All of the process that the command line client touches, handed in so that tests can be the process. */
 export type Io = {
@@ -23,6 +24,8 @@ export type Io = {
   on_interrupt(handler: () => void): Disposable;
   /** Does what Ctrl-C does; a terminal whose keys are read one by one reports it as a key. */
   interrupt(): void;
+  /** Shows an address in the person's browser; resolves with whether there is one. */
+  browse(url: string): Promise<boolean>;
   /** States the code that the process shall end with; the last one given counts. */
   exit_code(code: number): void;
 };
@@ -33,7 +36,7 @@ const ENDING = ["SIGTERM", "SIGHUP"] as const;
 
 type Host = Pick<
   NodeJS.Process,
-  "stdin" | "stdout" | "stderr" | "env" | "cwd" | "exitCode" | "on" | "off" | "pid" | "kill"
+  "stdin" | "stdout" | "stderr" | "env" | "platform" | "cwd" | "exitCode" | "on" | "off" | "pid" | "kill"
 >;
 
 /** The Io of a real process. */
@@ -74,6 +77,7 @@ export function createIo(host: Host): Io {
       return { [Symbol.dispose]: () => void host.off("SIGINT", handler) };
     },
     interrupt: () => void host.kill(host.pid, "SIGINT"),
+    browse: (url) => browse({ platform: host.platform, env: host.env }, url),
     exit_code(code) {
       host.exitCode = code;
     },

@@ -9,6 +9,8 @@ import { type ExecOptions, exec } from "./commands/exec.ts";
 import { forward } from "./commands/forward.ts";
 import { cancel, download, type ListOptions, list, status } from "./commands/jobs.ts";
 import { type LogsOptions, logs } from "./commands/logs.ts";
+import { type OpenOptions, open } from "./commands/open.ts";
+import { ports } from "./commands/ports.ts";
 import { providers } from "./commands/providers.ts";
 import { type RunOptions, run } from "./commands/run.ts";
 import { doctor, type ServeOptions, serve, setup, stop } from "./commands/server.ts";
@@ -126,6 +128,17 @@ export function createProgram(io: Io, local: LocalServer): Command {
     .argument("<port[:local]...>", "the port there, and the one here unless it is the same; 0 for any")
     .action((id: string, ports: string[], _options: object, from: Command) =>
       act(from, (context) => forward(context, id, ports)),
+    );
+  command("ports", "list what listens in a job's sandbox")
+    .argument("<id>", ID_HELP)
+    .action((id: string, _options: object, from: Command) => act(from, (context) => ports(context, id)));
+  command("open", "show a port, Jupyter or the desktop of a job in the browser")
+    .argument("<id>", ID_HELP)
+    .argument("[what]", "a port, jupyter or desktop; the port that listens when it is the only one")
+    .option("--path <path>", "where in it, as /docs/")
+    .option("--print", "print the address only")
+    .action((id: string, what: string | undefined, options: OpenOptions, from: Command) =>
+      act(from, (context) => open(context, id, what, options)),
     );
   command("desktop", "open a job's desktop for a VNC viewer of this machine")
     .argument("<id>", ID_HELP)
