@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { Nodes } from "mdast";
 import { fromMarkdown } from "mdast-util-from-markdown";
+import { type DesktopAction, parseDesktopLine } from "./desktop-action.ts";
 import { AppError } from "./errors.ts";
 
 /** More steps than this are a mistake of whatever wrote the prompt; a plan has at most as many. */
@@ -10,6 +11,8 @@ const NESTING_MAX = 100;
 /** Parsing holds up everything else of a server, and 30,000 lines of lists take a second; more input belongs into files. */
 const LINES_MAX = 30_000;
 const FILE_PATH_MAX_BYTES = 1024;
+/** Actions in one `desktop` fence. */
+const ACTIONS_MAX = 1000;
 
 export type ScriptTool = "shell" | "python" | "js" | "ts";
 
@@ -17,7 +20,11 @@ export type ScriptTool = "shell" | "python" | "js" | "ts";
 export type ScriptStep = { code: string; line: number; continue_on_failure: boolean } & (
   | { tool: ScriptTool }
   | { tool: "file"; path: string }
+  | { tool: "desktop"; actions: ScriptAction[] }
 );
+
+/** One line of a `desktop` fence; `line` is its number in the prompt, from 1. */
+export type ScriptAction = { line: number; action: DesktopAction };
 
 const TOOLS = new Map<string, ScriptTool>([
   ["sh", "shell"],
@@ -44,7 +51,7 @@ const INLINE = [
 
 /**
  * The steps of a prompt: its fenced code blocks (CommonMark 0.31) in order, also those in lists and quotes. A fence whose language is one of
- * sh, bash, python, py, js, javascript, ts and typescript runs; one with `file=path` in its info string (quoted when the path has spaces)
+ * sh, bash, python, py, js, javascript, ts and typescript runs, one of `desktop` is a list of actions, a line each; one with `file=path` in its info string (quoted when the path has spaces)
  * writes that file, whatever its language; others are text. `path` is relative to the workspace and normalized. Pure.
  * Throws AppError `invalid_request`, whose message names the line, for a `file=` that leaves the workspace and for more than STEPS_MAX steps.
  */
@@ -77,11 +84,30 @@ function stepOf(block: { info: string; code: string; line: number }): ScriptStep
   const tool = TOOLS.get(words[0]?.toLowerCase() ?? "");
   const continue_on_failure = words.slice(1).includes("continue");
   const file = words.find((word) => word.startsWith("file="));
+  if (file === undefined && words[0]?.toLowerCase() === "desktop")
+    return { tool: "desktop", actions: actionsOf(code, line), code: `${code}\n`, line, continue_on_failure };
   if (file !== undefined) {
     const path = workspacePath(file.slice("file=".length), line);
     return { tool: "file", path, code: code === "" ? "" : `${code}\n`, line, continue_on_failure };
   }
   return tool === undefined ? null : { tool, code: `${code}\n`, line, continue_on_failure };
+}
+
+/** Empty lines and those that begin with # are no actions. */
+function actionsOf(code: string, fence_line: number): ScriptAction[] {
+  const actions: ScriptAction[] = [];
+  for (const [index, text] of code.split("\n").entries()) {
+    if (text.trim() === "" || text.trim().startsWith("#")) continue;
+    const line = fence_line + 1 + index;
+    const action = parseDesktopLine(text);
+    if (typeof action === "string") throw refusal(line, action);
+    if (actions.length === ACTIONS_MAX)
+      throw refusal(line, `one fence has at most ${ACTIONS_MAX} actions of the desktop`);
+    if (action.action === "screenshot" && action.file !== null)
+      action.file = workspacePath(action.file, line);
+    actions.push({ line, action });
+  }
+  return actions;
 }
 
 /** The words of an info string; double or single quotes hold together what has spaces. */

@@ -111,14 +111,15 @@ export class RunnerJob {
     const { signal } = this.#stopping;
     const env = { ...image, ...outside.env, ...start.env };
     await this.surfaces.begin({ ...place, env, job_id: start.job_id });
+    const desktop = this.surfaces.has_desktop ? () => this.surfaces.desktopOf() : undefined;
     const ask: AgentPlace["ask"] = (question) => outside.ask(question, signal);
     if (start.agent === "script") {
       const asked = start.approval === "always" ? ask : undefined;
-      const end = await runScript({ ...place, prompt: start.prompt, env, ask: asked, signal });
+      const end = await runScript({ ...place, desktop, prompt: start.prompt, env, ask: asked, signal });
       if (end.outcome === "complete" && !signal.aborted) await this.#linger(end, signal);
       return end;
     }
-    return this.#converse({ ...place, start, env, inbox: this.#inbox, ask, signal });
+    return this.#converse({ ...place, desktop, start, env, inbox: this.#inbox, ask, signal });
   }
 
   /** What people say after an answer, for as long as somebody may want to say something or is at work in the sandbox; else nothing. */

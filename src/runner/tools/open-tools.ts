@@ -1,3 +1,4 @@
+import { desktopTool } from "./desktop/desktop-tool.ts";
 import { editFileTool } from "./files/edit-file-tool.ts";
 import { listFilesTool } from "./files/list-files-tool.ts";
 import { Reach } from "./files/reach.ts";
@@ -34,6 +35,7 @@ export function openTools(place: ToolPlace): OpenTools {
       readFileTool(reach),
       listFilesTool(reach),
       searchFilesTool(place, reach),
+      ...(place.desktop === undefined ? [] : [desktopTool(place.desktop)]),
     ],
     async [Symbol.asyncDispose]() {
       const opened: AsyncDisposable[] = [session, background, python];

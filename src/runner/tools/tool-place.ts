@@ -1,4 +1,5 @@
 import type { ToolProcesses } from "../process/tool-processes.ts";
+import type { Desktop } from "../surfaces/desktop/desktop.ts";
 
 /** Where tools work. */
 export type ToolPlace = {
@@ -10,4 +11,6 @@ export type ToolPlace = {
   /** The environment of every step: the image's, the network's and the job's own. It holds neither key nor address of a model. */
   env: Record<string, string>;
   processes: ToolProcesses;
+  /** Opens the desktop; left out where the image has none. */
+  desktop?: (() => Promise<Desktop>) | undefined;
 };

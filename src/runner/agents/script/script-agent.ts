@@ -9,6 +9,7 @@ import type { Blobs } from "../../blobs.ts";
 import { cutToJsonBytes, firstLine } from "../../event-text.ts";
 import type { ToolProcesses, ToolResult } from "../../process/tool-processes.ts";
 import { isOk, Steps, TITLE_MAX_BYTES } from "../../steps.ts";
+import type { Desktop } from "../../surfaces/desktop/desktop.ts";
 import type { StepContext } from "../../tools/tool.ts";
 import { comparable, writeFileBelow } from "../../workspace/write-file.ts";
 import type { AgentEnd } from "../agent.ts";
@@ -30,6 +31,8 @@ const DENIED: ToolResult = {
   duration_ms: 0,
 };
 
+const NO_DESKTOP = "This image has no desktop; the template `desktop` has one.";
+
 export type ScriptAgentOptions = {
   prompt: string;
   workspace: string;
@@ -38,6 +41,8 @@ export type ScriptAgentOptions = {
   /** Where the code of the running step lies, outside the workspace. */
   scratch: string;
   processes: ToolProcesses;
+  /** Opens the desktop; left out where the image has none. */
+  desktop?: (() => Promise<Desktop>) | undefined;
   blobs: Blobs;
   emit(body: RunnerEventBody): Promise<void>;
   /** Asks a person before each step; left out where nobody is asked. Rejects with the signal's reason. */
@@ -110,6 +115,7 @@ class ScriptAgent {
     const allowed = await this.#allowed(step);
     return this.#steps.run(subject, this.#options.signal, async (context) => {
       if (!allowed) return DENIED;
+      if (step.tool === "desktop") return this.#runDesktop(step, context);
       return step.tool === "file" ? this.#write(step, context) : this.#runTool(step, context);
     });
   }
@@ -152,6 +158,16 @@ class ScriptAgent {
     }
     await context.fileChanged(step.path, before === null ? null : comparable(before), step.code);
     return ended(null);
+  }
+
+  async #runDesktop(
+    { actions }: Extract<ScriptStep, { tool: "desktop" }>,
+    context: StepContext,
+  ): Promise<ToolResult> {
+    const { desktop, workspace } = this.#options;
+    if (desktop === undefined) return { ...DENIED, message: NO_DESKTOP };
+    const { runDesktopScript } = await import("../../tools/desktop/desktop-script.ts");
+    return runDesktopScript(desktop, { actions, workspace, context });
   }
 
   async #runTool(step: ScriptStep, context: StepContext): Promise<ToolResult> {

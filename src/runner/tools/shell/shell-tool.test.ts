@@ -27,7 +27,7 @@ const KEEP = "kept=yes; mkdir -p kept; cd kept";
 
 test("what a command that takes too long left in the background ends with it; what runs since before goes on", async () => {
   await using tools = await open();
-  const before = "(while :; do sleep 0.01; done; true) & early=$!; sleep 1231 & too=$!";
+  const before = "(while sleep 0.01; do :; done; true) & early=$!; sleep 1231 & too=$!";
   await run(tools, `${KEEP}; ${before}`);
   const late = await run(tools, "sleep 1232 & late=$!; (setsid sleep 1234 & echo $! > away); sleep 1233", {
     timeout_s: 1,
