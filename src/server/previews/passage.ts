@@ -34,7 +34,7 @@ export type Passage = {
  */
 export async function passRequest(passage: Passage, response: ServerResponse): Promise<void> {
   const { request, signal } = passage;
-  const lines = [...passage.lines, ...bodyLines(request)];
+  const lines: HeaderLine[] = [...passage.lines, ...bodyLines(request), ["Connection", "close"]];
   const stream = await passage.connect();
   // Its end is told by the request and the answer over it.
   stream.on("error", () => undefined);
@@ -50,8 +50,8 @@ export async function passRequest(passage: Passage, response: ServerResponse): P
     } catch (cause) {
       throw unanswered("sent what is no HTTP", cause);
     }
-    // Who waits for events gets to know at once that they are on.
-    response.flushHeaders();
+    // Who waits for events gets to know at once that they are on. The platform's own way to flush would encode headers anew, as UTF-8.
+    response.write(Buffer.alloc(0));
     await pipeline(answer, response, { signal });
   } catch (error) {
     if (!response.headersSent) throw error;

@@ -52,7 +52,7 @@ export function isOwnCookieName(name: string): boolean {
   const bare = name
     .trim()
     .toLowerCase()
-    .replace(/^__(host|secure|http|host-http)-/, "");
+    .replace(/^__(host-http|host|secure|http)-/, "");
   return bare.startsWith("sealwork");
 }
 

@@ -1,7 +1,6 @@
 import { once } from "node:events";
-import { request as openRequest } from "node:http";
+import { createServer as createHttpServer, request as openRequest, type RequestListener } from "node:http";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import type { Readable } from "node:stream";
 import { AppError } from "../../contract/errors.ts";
 import type { LiveTarget } from "../../contract/surfaces.ts";
 import { JobSurfaces } from "../../core/job-surfaces.ts";
@@ -199,6 +198,15 @@ export class RawServer implements AsyncDisposable {
   }
 }
 
-export async function textOf(stream: Readable): Promise<string> {
-  return Buffer.concat(await stream.toArray()).toString();
+/** An HTTP server inside. */
+export async function listenHttp(answer: RequestListener): Promise<AsyncDisposable & { port: number }> {
+  const server = createHttpServer(answer).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
 }

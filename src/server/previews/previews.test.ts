@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { request as openRequest } from "node:http";
 import { test } from "node:test";
 import { TEST_PREVIEWS } from "../test-server.fake.ts";
-import { NAVIGATION, OWN, PreviewWorld, RawServer } from "./preview-fixture.ts";
+import { CODE_LIFE_MS, CODES_MAX, OneTimeCodes } from "./one-time-codes.ts";
+import { listenHttp, NAVIGATION, OWN, PreviewWorld, RawServer } from "./preview-fixture.ts";
 
 const PAGE = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello";
 
@@ -201,7 +201,6 @@ test("a name below https is configured with the origins that may frame it", asyn
 });
 
 test("codes end after half a minute, and too many unused ones are refused", async () => {
-  const { OneTimeCodes, CODE_LIFE_MS, CODES_MAX } = await import("./one-time-codes.ts");
   let now_ms = 0;
   const codes = new OneTimeCodes(() => now_ms);
   const early = codes.make("a");
@@ -219,11 +218,10 @@ test("codes end after half a minute, and too many unused ones are refused", asyn
 test("events of a server inside come one by one, and a large answer waits for a slow reader", async () => {
   await using world = await PreviewWorld.start();
   const sent = { bytes: 0 };
-  const inside = createServer((request, response) => {
+  await using inside = await listenHttp((request, response) => {
     if (request.url === "/events") {
       response.writeHead(200, { "content-type": "text/event-stream" });
       response.write("data: 1\n\n");
-      request.socket.once("data", () => undefined);
       return;
     }
     const chunk = Buffer.alloc(64 * 1024);
@@ -238,11 +236,9 @@ test("events of a server inside come one by one, and a large answer waits for a 
       response.end();
     };
     more();
-  }).listen(0, "127.0.0.1");
-  await once(inside, "listening");
-  world.ports.set(1, (inside.address() as AddressInfo).port);
+  });
+  world.ports.set(1, inside.port);
   const { host, cookie } = await world.enter("ports/1");
-  const { request: openRequest } = await import("node:http");
   const get = async (path: string) => {
     const request = openRequest({
       port: world.server.port,
@@ -268,8 +264,6 @@ test("events of a server inside come one by one, and a large answer waits for a 
   let bytes = 0;
   for await (const chunk of large.answer) bytes += chunk.length;
   assert.equal(bytes, 100 * 1024 * 1024);
-  inside.closeAllConnections();
-  inside.close();
   // A client that went away takes its connection into the sandbox with it.
   while (world.connections > 0) await new Promise((resolve) => setImmediate(resolve));
 });
