@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { performServerHandshake, type ServerHttp2Stream } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { EVENT_MAX_BYTES } from "../src/contract/event-bounds.ts";
-import { LINK_FOLDER_INSIDE, LINK_PROTOCOL, TRAILER_LENGTH, TRAILER_SHA256 } from "../src/contract/link.ts";
+import { LINK_FOLDER_INSIDE, LINK_PROTOCOL, TRAILER_GMAC, TRAILER_LENGTH } from "../src/contract/link.ts";
+import { sumOf } from "../src/contract/stream-check.ts";
 
 /**
  * What a hostile image has for a runner. It keeps to the rules of the link but for one lie, which the image's variable LIE names, or, where
@@ -137,12 +137,13 @@ function honestPack(stream: ServerHttp2Stream): void {
   pack(stream, file("good.txt", "good"));
 }
 
-function pack(stream: ServerHttp2Stream, entries: Buffer, sha256?: string): void {
+function pack(stream: ServerHttp2Stream, entries: Buffer, given?: string): void {
   const tar = Buffer.concat([entries, Buffer.alloc(1024)]);
-  const sum = sha256 ?? createHash("sha256").update(tar).digest("hex");
+  const sum = sumOf("gmac");
+  sum.update(tar);
   stream.respond({ ":status": 200 }, { waitForTrailers: true });
   stream.on("wantTrailers", () =>
-    stream.sendTrailers({ [TRAILER_LENGTH]: tar.length, [TRAILER_SHA256]: sum }),
+    stream.sendTrailers({ [TRAILER_LENGTH]: tar.length, [TRAILER_GMAC]: given ?? sum.digest() }),
   );
   stream.end(tar);
 }

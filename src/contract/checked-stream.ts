@@ -1,32 +1,45 @@
-import { createHash } from "node:crypto";
 import type { Http2Stream, IncomingHttpHeaders } from "node:http2";
-import { type Readable, Transform } from "node:stream";
+import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { AppError } from "./errors.ts";
-import { TRAILER_LENGTH, TRAILER_SHA256 } from "./link.ts";
+import { TRAILER_LENGTH } from "./link.ts";
+import { CHECK_TRAILERS, type StreamCheck, sumOf } from "./stream-check.ts";
 
 /** No byte for this long, while the reader wants some, means that the other side will send none. */
 export const STALL_TIMEOUT_MS = 60_000;
 
 /**
- * Writes `source` as the body of a stream and ends it with trailers that give length and SHA-256.
+ * The content of a file, piece by piece, in few buffers that are used again: a piece is good until the next one is asked for. Memory that is
+ * new for each piece costs more than to read and send it.
+ */
+export interface LentPieces extends AsyncIterable<Buffer> {
+  readonly lent: true;
+  /** Gives up what was not read. Again, or after the end: does nothing. */
+  destroy(): void;
+}
+
+/**
+ * Writes `source` as the body of a stream and ends it with trailers that give its length and sum.
  * The stream must have been opened with `waitForTrailers`. Trailers are sent only when the source came to its own end, so whatever goes
  * wrong before reaches the other side as a stream without them. Rejects with what went wrong; both streams are closed by then.
  * `moved` is called for each piece that the stream has taken.
  */
 export async function writeChecked(
-  source: Readable,
+  source: Readable | LentPieces,
   stream: Http2Stream,
-  options: { signal: AbortSignal; moved?: () => void },
+  options: { check: StreamCheck; signal: AbortSignal; moved?: () => void },
 ): Promise<void> {
-  const hash = createHash("sha256");
+  const sum = sumOf(options.check);
   let length = 0;
   let complete = false;
-  const count = new Transform({
+  const count = (chunk: Buffer): void => {
+    sum.update(chunk);
+    length += chunk.length;
+    options.moved?.();
+  };
+  const counting = new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      length += chunk.length;
-      options.moved?.();
+      count(chunk);
       done(null, chunk);
     },
     flush(done) {
@@ -35,14 +48,46 @@ export async function writeChecked(
     },
   });
   stream.on("wantTrailers", () => {
-    if (complete) stream.sendTrailers({ [TRAILER_LENGTH]: length, [TRAILER_SHA256]: hash.digest("hex") });
+    if (complete)
+      stream.sendTrailers({ [TRAILER_LENGTH]: length, [CHECK_TRAILERS[options.check]]: sum.digest() });
     else stream.destroy();
   });
   try {
-    await pipeline(source, count, stream, { signal: options.signal });
+    if ("lent" in source) {
+      await writeLent(source, stream, { count, signal: options.signal });
+      complete = true;
+      await pipeline(Readable.from([]), stream, { signal: options.signal });
+    } else await pipeline(source, counting, stream, { signal: options.signal });
   } catch (error) {
     // The other side may close the stream as soon as it has the trailers; all that mattered had arrived by then.
     if (stream.sentTrailers === undefined) throw error;
+  }
+}
+
+/** Writes the pieces but not the end, each taken before the next one is asked for. What goes wrong destroys both sides. */
+async function writeLent(
+  source: LentPieces,
+  stream: Http2Stream,
+  { count, signal }: { count: (piece: Buffer) => void; signal: AbortSignal },
+): Promise<void> {
+  const closed = Promise.withResolvers<never>();
+  closed.promise.catch(() => undefined);
+  const onClose = (): void => closed.reject(cut("the other side dropped it"));
+  stream.once("close", onClose);
+  try {
+    for await (const piece of source) {
+      signal.throwIfAborted();
+      count(piece);
+      const taken = Promise.withResolvers<void>();
+      stream.write(piece, (error) => (error ? taken.reject(error) : taken.resolve()));
+      await Promise.race([taken.promise, closed.promise]);
+    }
+  } catch (error) {
+    stream.destroy();
+    throw error;
+  } finally {
+    stream.off("close", onClose);
+    source.destroy();
   }
 }
 
@@ -66,22 +111,22 @@ export function trailersOf(stream: Http2Stream): Trailers {
 export function readChecked(
   stream: Http2Stream,
   trailers: Trailers,
-  options: { max_bytes: number; stall_timeout_ms?: number; signal?: AbortSignal },
+  options: { check: StreamCheck; max_bytes: number; stall_timeout_ms?: number; signal?: AbortSignal },
 ): Readable {
-  const hash = createHash("sha256");
+  const sum = sumOf(options.check);
   const stall_timeout_ms = options.stall_timeout_ms ?? STALL_TIMEOUT_MS;
   let length = 0;
   const checked = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       stall.refresh();
-      hash.update(chunk);
+      sum.update(chunk);
       length += chunk.length;
       if (length > options.max_bytes) done(tooLong(options.max_bytes));
       else done(null, chunk);
     },
     flush(done) {
       // The end of the body may be told one turn before the trailers that came with it.
-      setImmediate(() => done(verdict(trailers.received, length, hash.digest("hex"))));
+      setImmediate(() => done(verdict(trailers.received, length, options.check, sum.digest())));
     },
     destroy(error, done) {
       clearTimeout(stall);
@@ -134,12 +179,17 @@ export async function readBounded(stream: AsyncIterable<unknown>, max_bytes: num
   return Buffer.concat(chunks);
 }
 
-function verdict(trailers: IncomingHttpHeaders | null, length: number, sha256: string): AppError | null {
+function verdict(
+  trailers: IncomingHttpHeaders | null,
+  length: number,
+  check: StreamCheck,
+  sum: string,
+): AppError | null {
   if (trailers === null) return cut("it ended without its trailers");
-  if (trailers[TRAILER_LENGTH] === String(length) && trailers[TRAILER_SHA256] === sha256) return null;
+  if (trailers[TRAILER_LENGTH] === String(length) && trailers[CHECK_TRAILERS[check]] === sum) return null;
   return new AppError({
     code: "protocol_violated",
-    message: `A stream of ${length} bytes differs from the length or hash in its trailers.`,
+    message: `A stream of ${length} bytes differs from the length or sum in its trailers.`,
   });
 }
 

@@ -24,8 +24,12 @@ export const STREAMS_MAX = 256;
 /** A ping on a link that answers nothing for this long means that the other side is gone. */
 export const PING_TIMEOUT_MS = 5_000;
 
-/** What is large ends with these trailers, because a stream that was cut can look like one that ended well. */
+/**
+ * What is large ends with its length and one of the other trailers (stream-check.ts), because a stream that was cut can look like one that
+ * ended well: GMAC since protocol 3, SHA-256 before.
+ */
 export const TRAILER_LENGTH = "x-sealwork-length";
+export const TRAILER_GMAC = "x-sealwork-gmac";
 export const TRAILER_SHA256 = "x-sealwork-sha256";
 /** The whole size of a file of which `read` gives a part. */
 export const HEADER_SIZE = "x-sealwork-size";

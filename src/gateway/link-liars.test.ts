@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { duplexPair } from "node:stream";
 import { test } from "node:test";
 import { EVENT_MAX_BYTES } from "../contract/event-bounds.ts";
-import { HEADER_SIZE, LINK_PROTOCOL, TRAILER_LENGTH, TRAILER_SHA256 } from "../contract/link.ts";
+import { HEADER_SIZE, LINK_PROTOCOL, TRAILER_GMAC, TRAILER_LENGTH } from "../contract/link.ts";
+import { sumOf } from "../contract/stream-check.ts";
 import type { SandboxLink } from "../core/link.ts";
 import {
   type Ends,
@@ -152,21 +153,28 @@ const trailing =
     stream.on("wantTrailers", () => stream.sendTrailers(trailers ?? {}));
     stream.end("abc");
   };
+const ABC_SUM = sum("abc");
 const ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+function sum(text: string): string {
+  const made = sumOf("gmac");
+  made.update(Buffer.from(text));
+  return made.digest();
+}
 
 test("a pack without trailers was cut; with another hash or length it is a lie; with the right ones it is good", async () => {
   const packs: [Record<string, string> | null, string][] = [
     [null, "link_lost"],
     [{ [TRAILER_LENGTH]: "3" }, "protocol_violated"],
-    [{ [TRAILER_LENGTH]: "3", [TRAILER_SHA256]: "0".repeat(64) }, "protocol_violated"],
-    [{ [TRAILER_LENGTH]: "4", [TRAILER_SHA256]: ABC }, "protocol_violated"],
+    [{ [TRAILER_LENGTH]: "3", [TRAILER_GMAC]: "0".repeat(32) }, "protocol_violated"],
+    [{ [TRAILER_LENGTH]: "4", [TRAILER_GMAC]: ABC_SUM }, "protocol_violated"],
   ];
   for (const [trailers, code] of packs) {
     await lying({ "/pack": trailing(trailers) }, async (link) => {
       await assert.rejects(sha256Of(await link.pack(never())), hasCode(code));
     });
   }
-  await lying({ "/pack": trailing({ [TRAILER_LENGTH]: "3", [TRAILER_SHA256]: ABC }) }, async (link) => {
+  await lying({ "/pack": trailing({ [TRAILER_LENGTH]: "3", [TRAILER_GMAC]: ABC_SUM }) }, async (link) => {
     assert.equal(await sha256Of(await link.pack(never())), ABC);
   });
 });
@@ -191,7 +199,7 @@ test("a pack whose connection is cut, or that stands still, is an error", async 
 });
 
 test("more bytes of a file than were asked for, or no size, break the rules", () =>
-  lying({ "/file": trailing({ [TRAILER_LENGTH]: "3", [TRAILER_SHA256]: ABC }) }, async (link) => {
+  lying({ "/file": trailing({ [TRAILER_LENGTH]: "3", [TRAILER_GMAC]: ABC_SUM }) }, async (link) => {
     const { content } = await link.read({ root: "workspace", path: "x" }, { start: 0, end: 1 }, never());
     await assert.rejects(sha256Of(content), hasCode("protocol_violated"));
   }));

@@ -15,6 +15,7 @@ import {
   type StopRequest,
 } from "../contract/link.ts";
 import { FileList, FilesUnpacked, FileWritten, type Hello } from "../contract/link-answers.ts";
+import type { StreamCheck } from "../contract/stream-check.ts";
 import type { FileChange } from "../contract/surfaces.ts";
 import type { FilePlace, SandboxLink } from "../core/link.ts";
 import { eventBatches } from "./link-events.ts";
@@ -24,6 +25,7 @@ import { type LinkPeer, type LinkTimes, linkLost, type Request, violated } from 
 /** The versions of the link in which runners began to take messages, and to serve what people use live. */
 const MESSAGES_SINCE = 2;
 export const SURFACES_SINCE = 3;
+const GMAC_SINCE = 3;
 
 /**
  * The connections of one runner, as the core uses them. Losing `control` or `bulk` loses the link, and the runner dials them anew; `live`
@@ -145,7 +147,7 @@ export class RunnerLink implements SandboxLink {
     let failed: unknown = null;
     try {
       answer = await this.bulk.json(request, signal, (stream, moved) => {
-        writing = writeChecked(tar, stream, { signal, moved }).catch((error: unknown) => {
+        writing = writeChecked(tar, stream, { check: this.#check, signal, moved }).catch((error: unknown) => {
           failed = error;
         });
       });
@@ -213,6 +215,10 @@ export class RunnerLink implements SandboxLink {
     this.control.destroy("it was closed here");
   }
 
+  get #check(): StreamCheck {
+    return this.hello.protocol >= GMAC_SINCE ? "gmac" : "sha256";
+  }
+
   /** Runners of the release before this one know of no root but the workspace. */
   #place({ root, path }: FilePlace): Record<string, string> {
     if (root === "workspace") return { path };
@@ -234,6 +240,7 @@ export class RunnerLink implements SandboxLink {
     signal: AbortSignal,
   ): Readable {
     const content = readChecked(stream, trailers, {
+      check: this.#check,
       max_bytes,
       signal,
       stall_timeout_ms: this.#times.answer_ms,

@@ -1,4 +1,5 @@
 import type { Duplex, Readable } from "node:stream";
+import type { LentPieces } from "../contract/checked-stream.ts";
 import type { Message, Start, StopRequest } from "../contract/link.ts";
 import type { FileList, FilesUnpacked, FileWritten, Hello } from "../contract/link-answers.ts";
 import type {
@@ -34,7 +35,7 @@ export interface RunnerHandlers {
   read(
     place: FilePlace,
     range: { start: number; end: number } | null,
-  ): Promise<{ size_bytes: number; content: Readable }>;
+  ): Promise<{ size_bytes: number; content: Readable | LentPieces }>;
   /** Makes or replaces a file whole, and the folders above it; with `only_new` AppError `precondition_failed` where something is. */
   write(place: FilePlace, content: Readable, options: { only_new: boolean }): Promise<FileWritten>;
   /** Unpacks a tar into a folder, which is made when missing. */

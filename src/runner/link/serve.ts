@@ -3,7 +3,13 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as z from "zod/mini";
 import { byteStream } from "../../contract/byte-stream.ts";
-import { readBounded, readChecked, trailersOf, writeChecked } from "../../contract/checked-stream.ts";
+import {
+  type LentPieces,
+  readBounded,
+  readChecked,
+  trailersOf,
+  writeChecked,
+} from "../../contract/checked-stream.ts";
 import { AppError } from "../../contract/errors.ts";
 import {
   Ack,
@@ -28,6 +34,8 @@ import type { Outbox } from "../outbox.ts";
 
 /** A start with the largest prompt and a large environment stays well below this. */
 const REQUEST_MAX_BYTES = 8 * 1024 * 1024;
+/** How content is read that may have any size. */
+const WHOLE = { check: "gmac", max_bytes: Number.MAX_SAFE_INTEGER } as const;
 
 type Exchange = {
   stream: ServerHttp2Stream;
@@ -86,7 +94,7 @@ const ROUTES: Record<string, Route> = {
     await send(stream, Readable.from([await handlers.surfaces.screen(signal)]), signal);
   },
   [`POST ${LINK_ROUTES.write}`]: async ({ stream, query, handlers, signal }) => {
-    const content = readChecked(stream, trailersOf(stream), { max_bytes: Number.MAX_SAFE_INTEGER, signal });
+    const content = readChecked(stream, trailersOf(stream), { ...WHOLE, signal });
     try {
       const only_new = query.get("new") === "1";
       answer(stream, await handlers.write(placeOf(query), content, { only_new }));
@@ -95,7 +103,7 @@ const ROUTES: Record<string, Route> = {
     }
   },
   [`POST ${LINK_ROUTES.unpack}`]: async ({ stream, query, handlers, signal }) => {
-    const tar = readChecked(stream, trailersOf(stream), { max_bytes: Number.MAX_SAFE_INTEGER, signal });
+    const tar = readChecked(stream, trailersOf(stream), { ...WHOLE, signal });
     try {
       answer(stream, await handlers.unpack(placeOf(query), tar, signal));
     } finally {
@@ -114,7 +122,7 @@ const ROUTES: Record<string, Route> = {
     answer(stream, {});
   },
   [`POST ${LINK_ROUTES.upload}`]: async ({ stream, handlers, signal }) => {
-    const tar = readChecked(stream, trailersOf(stream), { max_bytes: Number.MAX_SAFE_INTEGER, signal });
+    const tar = readChecked(stream, trailersOf(stream), { ...WHOLE, signal });
     try {
       answer(stream, await handlers.upload(tar, signal));
     } finally {
@@ -221,7 +229,7 @@ async function* bytesOf(lines: AsyncIterable<string>): AsyncGenerator<Buffer> {
 
 async function send(
   stream: ServerHttp2Stream,
-  content: Readable,
+  content: Readable | LentPieces,
   signal: AbortSignal,
   headers: Record<string, number> = {},
 ): Promise<void> {
@@ -230,7 +238,7 @@ async function send(
     return;
   }
   stream.respond({ ":status": 200, ...headers }, { waitForTrailers: true });
-  await writeChecked(content, stream, { signal });
+  await writeChecked(content, stream, { check: "gmac", signal });
 }
 
 async function body<S extends z.ZodMiniType>(stream: ServerHttp2Stream, schema: S): Promise<z.output<S>> {

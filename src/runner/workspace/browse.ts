@@ -2,14 +2,15 @@ import type { Dirent, Stats } from "node:fs";
 import { lstat, opendir, realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { Readable } from "node:stream";
+import type { LentPieces } from "../../contract/checked-stream.ts";
 import { AppError } from "../../contract/errors.ts";
 import { FILES_LISTED_MAX } from "../../contract/link.ts";
 import type { FileEntry, FileList } from "../../contract/link-answers.ts";
 import type { FilePlace } from "../handlers.ts";
+import { FilePieces } from "./file-pieces.ts";
 import { openToRead, RESERVED, type Roots, realPlace, told } from "./inside.ts";
 
 const LSTATS_AT_ONCE = 64;
-const READ_BYTES = 256 * 1024;
 
 /** One folder, sorted by name, without what belongs to the runner. Throws AppError as realPlace says. */
 export async function listFolder(roots: Roots, place: FilePlace): Promise<FileList> {
@@ -46,7 +47,7 @@ export async function readPlace(
   roots: Roots,
   place: FilePlace,
   range: { start: number; end: number } | null,
-): Promise<{ size_bytes: number; content: Readable }> {
+): Promise<{ size_bytes: number; content: Readable | LentPieces }> {
   const file = await openToRead(await realPlace(roots, place), place);
   const size_bytes = (await file.stat()).size;
   const start = range?.start ?? 0;
@@ -59,7 +60,7 @@ export async function readPlace(
     await file.close();
     return { size_bytes, content: Readable.from([]) };
   }
-  return { size_bytes, content: file.createReadStream({ start, end, highWaterMark: READ_BYTES }) };
+  return { size_bytes, content: new FilePieces(file, { start, end }) };
 }
 
 function entryOf(path: string, stat: Stats): FileEntry {

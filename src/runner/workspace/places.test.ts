@@ -17,7 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { buffer, text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { extract, pack } from "tar-stream";
@@ -73,9 +73,9 @@ test("a folder is listed by name, and a file is read whole and in part", async (
       ["sub/b", "file"],
     ],
   );
-  assert.equal(await text((await readPlace(at, inWorkspace("sub/a"), null)).content), "0123456789");
+  assert.equal(await textOf((await readPlace(at, inWorkspace("sub/a"), null)).content), "0123456789");
   const part = await readPlace(at, inHome("workspace/sub/b"), { start: 2, end: 4 });
-  assert.deepEqual([part.size_bytes, await text(part.content)], [10, "234"]);
+  assert.deepEqual([part.size_bytes, await textOf(part.content)], [10, "234"]);
   await assert.rejects(
     readPlace(at, inWorkspace("sub/b"), { start: 10, end: 12 }),
     hasCode("range_not_satisfiable"),
@@ -165,7 +165,7 @@ test("nobody reaches the runner's own files, and nobody changes what is reserved
     entries.map(({ path }) => path),
     ["link", "link2", "workspace"],
   );
-  assert.equal(await text((await readPlace(at, inWorkspace(".sealwork/notes.md"), null)).content), "notes");
+  assert.equal(await textOf((await readPlace(at, inWorkspace(".sealwork/notes.md"), null)).content), "notes");
   for (const where of [
     inWorkspace(".sealwork/notes.md"),
     inHome("workspace/.sealwork/new"),
@@ -355,6 +355,12 @@ test("a tar is unpacked into a folder that it makes, over what is there, and nev
   await assert.rejects(unpack(inWorkspace("d/l"), [bad]), hasCode("conflict"));
   assert.deepEqual((await readdir(join(at.workspace, "d"))).sort(), ["a", "b", "l"]);
 });
+
+async function textOf(pieces: AsyncIterable<Buffer>): Promise<string> {
+  let whole = "";
+  for await (const piece of pieces) whole += piece.toString();
+  return whole;
+}
 
 function tarOf(
   entries: { name: string; content?: string; mode?: number; type?: "symlink"; linkname?: string }[],

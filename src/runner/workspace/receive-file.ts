@@ -99,12 +99,12 @@ async function writeTo(
   let pending_bytes = 0;
   let writing = Promise.resolve();
   const flush = async (): Promise<void> => {
-    const piece = pending.length === 1 ? pending[0] : Buffer.concat(pending);
+    const [chunks, bytes] = [pending, pending_bytes];
     pending = [];
     pending_bytes = 0;
     await writing;
-    if (piece === undefined || piece.length === 0) return;
-    writing = file.writeFile(piece);
+    if (bytes === 0) return;
+    writing = writeAll(file, chunks, bytes);
     // It is awaited by the next one; until then its rejection must not count as unhandled.
     writing.catch(() => undefined);
   };
@@ -118,6 +118,12 @@ async function writeTo(
   await flush();
   await writing;
   return size_bytes;
+}
+
+/** The platform may take a part and say nothing, as on a disk that has just become full. */
+async function writeAll(file: FileHandle, chunks: Buffer[], bytes: number): Promise<void> {
+  const { bytesWritten } = await file.writev(chunks);
+  if (bytesWritten < bytes) await file.writeFile(Buffer.concat(chunks).subarray(bytesWritten));
 }
 
 /** Fails, as no move does, where something is already. */
