@@ -14,23 +14,29 @@ import {
 } from "./protocol.ts";
 import type { AnswerUsage, Said } from "./scenario.ts";
 
-const Content = z.union([
-  z.string(),
-  z.array(z.looseObject({ type: z.string(), text: z.string().optional() })),
-]);
+const TextPart = z.looseObject({ type: z.literal("text"), text: z.string() });
+const Text = z.union([z.string(), z.array(TextPart)]);
+/** Pictures come from users alone: a result of a tool is text. */
+const PicturePart = z.looseObject({
+  type: z.literal("image_url"),
+  image_url: z.looseObject({ url: z.string().regex(/^(data:image\/[a-z]+;base64,|https?:)/) }),
+  text: z.undefined().optional(),
+});
+const Content = z.union([z.string(), z.array(z.discriminatedUnion("type", [TextPart, PicturePart]))]);
 const Call = z.looseObject({
   id: z.string(),
   type: z.literal("function"),
   function: z.looseObject({ name: z.string(), arguments: z.string() }),
 });
 const ChatMessage = z.discriminatedUnion("role", [
-  z.looseObject({ role: z.enum(["system", "developer", "user"]), content: Content }),
+  z.looseObject({ role: z.literal("user"), content: Content }),
+  z.looseObject({ role: z.enum(["system", "developer"]), content: Text }),
   z.looseObject({
     role: z.literal("assistant"),
-    content: Content.nullish(),
+    content: Text.nullish(),
     tool_calls: z.array(Call).min(1).optional(),
   }),
-  z.looseObject({ role: z.literal("tool"), content: Content, tool_call_id: z.string() }),
+  z.looseObject({ role: z.literal("tool"), content: Text, tool_call_id: z.string() }),
 ]);
 const ChatRequest = z.looseObject({
   model: z.string(),

@@ -47,7 +47,7 @@ export async function openConversation(options: NativeAgentOptions): Promise<Con
   const context: AgentContext = {
     place,
     journal,
-    model: new Model(options.model, wait),
+    model: new Model(options.model, { wait, pictures_apart: access.protocol === "openai" }),
     window: windowOf(access, estimate.tokens(instructions.length + JSON.stringify(definitions).length)),
     estimate,
     steps: new Steps({ emit, blobs: place.blobs, first: journal.state.steps }),

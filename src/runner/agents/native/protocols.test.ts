@@ -230,7 +230,7 @@ const look: AgentTool<Record<string, never>> = {
 };
 
 for (const protocol of ["google", "openai", "anthropic"] as const)
-  test(`${protocol}: a picture is sent where results may hold one, also after another sandbox took over`, async () => {
+  test(`${protocol}: a picture of a result is sent, also after another sandbox took over`, async () => {
     await using models = await ModelServer.start({ key: DUMMY_KEY });
     const url = protocol === "openai" ? models.openai_url : models.url;
     const made = { calls: [{ name: "update_plan", args: { steps: [{ title: "look" }] } }] };
@@ -239,11 +239,30 @@ for (const protocol of ["google", "openai", "anthropic"] as const)
     });
     await using agent = await agentAt(protocol, url, { tools: [look] });
     assert.equal((await agent.conversation.turn("What do you see?")).summary, "A dot.");
-    const sees = protocol !== "openai";
-    assert.equal(models.recorded.at(-1)?.body.includes(PNG), sees);
+    assert.ok(models.recorded.at(-1)?.body.includes(PNG));
     models.play({ turns: [{ answer: { text: "Still a dot." } }] });
     await using next = await agentAt(protocol, url, { tools: [look], home: agent.home });
     await next.conversation.turn("");
     assert.equal((await next.conversation.turn("And now?")).summary, "Still a dot.");
-    assert.equal(models.recorded.at(-1)?.body.includes(PNG), sees);
+    assert.ok(models.recorded.at(-1)?.body.includes(PNG));
   });
+
+test("openai: a server that refuses pictures is asked without them, and the model is told that there was one", async () => {
+  await using models = await ModelServer.start({ key: DUMMY_KEY });
+  let refused = 0;
+  models.play((request) => {
+    const said = request.messages.map(({ text }) => text).join();
+    if (request.messages.length < 3)
+      return { calls: [{ name: "update_plan", args: { steps: [{ title: "look" }] } }] };
+    if (said.includes("pictures of the results")) {
+      refused += 1;
+      return { error: { status: 400, message: "This model does not take images." } };
+    }
+    const results = request.messages.flatMap((message) => message.results.map(({ content }) => content));
+    const told = results.filter((content) => content.includes("cannot be shown to you"));
+    return told.length < 2 ? { calls: [{ name: "look" }] } : { text: "I am blind." };
+  });
+  await using agent = await agentAt("openai", models.openai_url, { tools: [look] });
+  assert.equal((await agent.conversation.turn("What do you see?")).summary, "I am blind.");
+  assert.equal(refused, 1);
+});

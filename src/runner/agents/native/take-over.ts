@@ -17,11 +17,10 @@ export async function takeOver(context: AgentContext): Promise<void> {
   // A call that may have been asked for goes on with the graph.
   const lost = asked ? [] : pending;
   const results = lost.map((call) =>
-    resultMessage(
-      call,
-      { outcome: "failed", text: call.toolCallId === open?.id ? CUT_SHORT : NOT_DONE },
-      context,
-    ),
+    resultMessage(call, {
+      outcome: "failed",
+      text: call.toolCallId === open?.id ? CUT_SHORT : NOT_DONE,
+    }),
   );
   const changed = step !== null || journal.state.changed;
   const notice = node === null ? REPLACED : `${REPLACED} Go on with the task.`;

@@ -37,7 +37,7 @@ export async function carryOut(
   const input = JSON.stringify(call.input) ?? "";
   const verdict = watch.see({ name: call.toolName, input, result: text, outcome: result.outcome });
   const told = verdict.kind === "tell" ? `${text}\n\n[${verdict.message}]` : text;
-  await journal.add([resultMessage(call, { ...result, text: told }, context)], {
+  await journal.add([resultMessage(call, { ...result, text: told })], {
     open: null,
     actions: journal.state.actions + 1,
   });
@@ -50,11 +50,8 @@ export async function carryOut(
 export function resultMessage(
   { toolCallId, toolName }: ToolCallPart,
   { outcome, text, images = [] }: Result,
-  { place }: AgentContext,
 ): ToolModelMessage {
-  // In OpenAI's form a result is text alone.
-  const shows = place.start.model?.protocol !== "openai";
-  const seen = shows ? images.filter(({ base64 }) => base64.length <= PICTURE_MAX_CHARS) : [];
+  const seen = images.filter(({ base64 }) => base64.length <= PICTURE_MAX_CHARS);
   const unseen = images.length - seen.length;
   const value = unseen === 0 ? text : `${text}\n[${unseen} of its pictures cannot be shown to you]`;
   const files = seen.map(({ mime, base64 }) => ({

@@ -11,6 +11,7 @@ import {
   tool,
 } from "ai";
 import { failureOf, type ModelFailure } from "./model-failure.ts";
+import { hasPictures, picturesApart } from "./pictures-apart.ts";
 import type { ToolDefinition } from "./tool-definition.ts";
 
 /** An answer that was cut, or a provider that is not there, is asked this often in all. The broker has its own patience with 429 and 5xx. */
@@ -62,22 +63,32 @@ const NOTHING_CALLED: ModelAnswer = {
 /** Waits; injected by tests. Rejects when the signal aborts. */
 export type Wait = (ms: number, signal: AbortSignal) => Promise<void>;
 
+export type ModelOptions = {
+  wait?: Wait | undefined;
+  /** Whether its protocol has no place for pictures in results of tools, so that they are sent beside them. */
+  pictures_apart: boolean;
+};
+
 /** A model that is asked one question at a time. */
 export class Model {
   readonly #model: LanguageModel;
   readonly #wait: Wait;
+  readonly #pictures_apart: boolean;
+  /** Many models of protocols that do not say so cannot see, and their servers refuse requests with pictures. */
+  #sees = true;
   #answered = false;
 
-  constructor(model: LanguageModel, wait: Wait = (ms, signal) => sleep(ms, undefined, { signal })) {
+  constructor(model: LanguageModel, options: ModelOptions) {
     this.#model = model;
-    this.#wait = wait;
+    this.#wait = options.wait ?? ((ms, signal) => sleep(ms, undefined, { signal }));
+    this.#pictures_apart = options.pictures_apart;
   }
 
   /** One answer, whole: a stream that breaks off is asked for again, within bounds. Rejects only with the signal's reason. */
   async ask(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer | ModelFailure> {
     for (let tries = 1; ; tries++) {
       signal.throwIfAborted();
-      const result = await this.#once(request, signal);
+      const result = await this.#seen(request, signal);
       signal.throwIfAborted();
       if (result.kind === "answer") this.#answered = true;
       if (result.kind === "answer" || result.why !== "unavailable") return result;
@@ -85,6 +96,17 @@ export class Model {
       if (tries >= most) return result;
       await this.#wait(Math.min(RETRY_FIRST_MS * 2 ** (tries - 1), RETRY_MAX_MS), signal);
     }
+  }
+
+  /** Without pictures when the server refuses the request with them and takes it without. */
+  async #seen(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer | ModelFailure> {
+    if (!this.#pictures_apart || !hasPictures(request.messages)) return this.#once(request, signal);
+    const { messages } = request;
+    const result = await this.#once({ ...request, messages: picturesApart(messages, this.#sees) }, signal);
+    if (!this.#sees || result.kind === "answer" || result.other_form !== true) return result;
+    const blind = await this.#once({ ...request, messages: picturesApart(messages, false) }, signal);
+    if (blind.kind === "answer") this.#sees = false;
+    return blind;
   }
 
   async #once(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer | ModelFailure> {
