@@ -143,7 +143,7 @@ test("a fork bomb ends with `kill`", { timeout: 60_000 }, async () => {
 
 test("`sweep` ends what came since `mark`, in any session; the tool, what ran before and the workers of that go on", async () => {
   const code = [
-    "read -r x; (while :; do sleep 0.01; done; true) & sleep 1111 &",
+    "read -r x; (while sleep 0.01; do :; done; true) & sleep 1111 &",
     "read -r x; (setsid sleep 2222 &); sleep 3333 &",
     "read -r x; exit 4",
   ].join(" ");

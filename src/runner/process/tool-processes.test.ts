@@ -164,6 +164,25 @@ test("a tool that ignores SIGTERM is killed, and its cause is the one it was sto
   assert.deepEqual({ cause, signal }, { cause: "timed_out", signal: "SIGKILL" });
 });
 
+test("a tool that is stopped is gone with all that it left behind when its result comes", async () => {
+  await using tools = processes();
+  const stop = new AbortController();
+  let written = "";
+  const code = "for i in {1..20}; do (trap '' TERM; exec setsid sleep 1111) & echo $!; done; wait";
+  const { cause } = await bash(tools, code, {
+    signal: stop.signal,
+    onOutput: async (_stream, chunk) => {
+      written += chunk.toString();
+      if (written.split("\n").length > 20) stop.abort(new StopCause("timed_out"));
+    },
+  });
+  const left = written
+    .trim()
+    .split("\n")
+    .filter((pid) => lives(Number(pid)));
+  assert.deepEqual({ cause, left }, { cause: "timed_out", left: [] });
+});
+
 test("a tool that kills its reaper ends with it", async () => {
   await using tools = processes();
   assert.equal((await bash(tools, "kill -9 $PPID; sleep 100")).cause, "reaper_lost");
@@ -192,3 +211,11 @@ test("what takes the output holds the tool back, and its error comes out", async
   });
   await assert.rejects(failing, /full/);
 });
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
