@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Event } from "../src/contract/event.ts";
+import { AgentsPlace, assertComplete, call, finish, ofType, plan } from "./agents.ts";
+import { script } from "./harness.ts";
+import { text } from "./job-checks.ts";
+import { JupyterClient, runCell } from "./jupyter-client.ts";
+
+const NOTEBOOK = ".sealwork/session.ipynb";
+/** In the kernel: fails unless the notebook is one, of whichever minor version it says. */
+const VALID = `import nbformat; nbformat.validate(nbformat.read("${NOTEBOOK}", nbformat.NO_CONVERT))`;
+
+let place: AgentsPlace;
+before(async () => {
+  place = await AgentsPlace.start();
+});
+after(() => place[Symbol.asyncDispose]());
+
+async function stepEnded(job_id: string, number: number): Promise<void> {
+  let ended = 0;
+  await place.orchestrator.until(job_id, ({ type }) => type === "step.ended" && ++ended === number);
+}
+
+test("a person in Jupyter Lab and the agent share a kernel and its notebook", async (t) => {
+  const { orchestrator } = place;
+  const { job_id, play } = await place.begin(
+    "shares",
+    {
+      turns: [
+        plan(),
+        { answer: call("python", { code: "x = 41\nprint('agent set x')" }) },
+        { answer: { ...call("python", { code: "print('agent reads', y)\n1 / 0" }), hold: "shared" } },
+        {
+          answer: {
+            ...call("python", { code: "print('agent after', 'x' in globals(), z)" }),
+            hold: "restarted",
+          },
+        },
+        { answer: { text: "It is done.", hold: "looked at" } },
+        ...finish("Shared.").slice(1),
+      ],
+    },
+    { template: "desktop" },
+  );
+  await orchestrator.untilPrinted(job_id, "agent set x");
+  const events = async () => orchestrator.allEvents(job_id);
+  assert.deepEqual(ofType(await events(), "service.started"), [], "nothing runs that nobody has asked for");
+  using jupyter = new JupyterClient(orchestrator, job_id);
+  let kernel = await jupyter.openNotebook(NOTEBOOK);
+  assert.equal(kernel.name, "sealwork-session");
+
+  await t.test("values go both ways, and what a person saved stays in the notebook", async () => {
+    assert.equal(await runCell(kernel, "x + 1"), "42");
+    assert.equal(await runCell(kernel, "y = 'what a person set'"), "");
+    const opened = await jupyter.contents.get(NOTEBOOK);
+    const own = { cell_type: "markdown", id: "mine", metadata: {}, source: "# A person's" };
+    await jupyter.contents.save(NOTEBOOK, {
+      type: "notebook",
+      format: "json",
+      content: { ...opened.content, cells: [own, ...opened.content.cells] },
+    });
+    play.release("shared");
+    await stepEnded(job_id, 2);
+    assert.match(await orchestrator.logs(job_id), /agent reads what a person set/);
+    const { content } = await jupyter.contents.get(NOTEBOOK);
+    const kinds = content.cells.map((cell: { cell_type: string }) => cell.cell_type);
+    assert.deepEqual(kinds, ["markdown", "code", "code"]);
+    assert.equal(await runCell(kernel, VALID), "");
+  });
+
+  await t.test("a cell can be interrupted", async () => {
+    const begun = Promise.withResolvers<void>();
+    const endless = runCell(kernel, "print('begun')\nwhile True: pass", () => begun.resolve());
+    await begun.promise;
+    await kernel.interrupt();
+    assert.match(await endless, /KeyboardInterrupt/);
+  });
+
+  await t.test("to shut the agent's kernel down only lets go of it", async () => {
+    await kernel.shutdown();
+    kernel = await jupyter.openNotebook(NOTEBOOK);
+    assert.equal(await runCell(kernel, "x"), "41");
+  });
+
+  await t.test("a restart has a fresh kernel for both, which the agent is told", async () => {
+    await kernel.restart();
+    assert.equal(await runCell(kernel, "'x' in globals()"), "False");
+    await runCell(kernel, "z = 7");
+    play.release("restarted");
+    await orchestrator.untilPrinted(job_id, "agent after False 7");
+  });
+
+  await t.test(
+    "terminals and kernels of people's own work; no port of them shows among the job's",
+    async () => {
+      await jupyter.inTerminal("echo $((6 * 7)) in $PWD", /42 in \/home\/agent\/workspace/);
+      const own = await jupyter.kernels.startNew({ name: "python3" });
+      assert.equal(
+        await runCell(own, "import os; 'x' in globals(), os.getcwd()"),
+        "(False, '/home/agent/workspace')",
+      );
+      const ports = await orchestrator.fetch(`/jobs/${job_id}/ports`);
+      assert.deepEqual(await ports.json(), { ports: [] });
+      await own.shutdown();
+    },
+  );
+
+  await t.test(
+    "a Jupyter Lab that is killed is started again, and the agent's kernel with its values is still there",
+    async () => {
+      // The answer of this cell goes with the server.
+      await runCell(kernel, "import os; os.system('pkill -9 -f /opt/sealwork/jupyter/[l]ab')").catch(
+        () => null,
+      );
+      let starts = 0;
+      await orchestrator.until(job_id, (event: Event) => event.type === "service.started" && ++starts === 2);
+      kernel = await jupyter.openNotebook(NOTEBOOK);
+      assert.equal(await runCell(kernel, "z"), "7");
+      const ended = ofType(await events(), "service.ended");
+      assert.deepEqual(
+        ended.map(({ service, cause }) => [service, cause]),
+        [["jupyter", "failed"]],
+      );
+    },
+  );
+
+  play.release("looked at");
+  const done = await place.done(job_id);
+  assertComplete(done);
+  const told = JSON.stringify(play.requests.at(-1));
+  assert.match(told, /The kernel had ended since the last call/);
+  assert.equal(JSON.parse(text(done.zip, NOTEBOOK)).cells.length, 4);
+  assert.ok(
+    ![...done.zip.keys()].some((name) => name.includes("ipynb_checkpoints")),
+    [...done.zip.keys()].join(),
+  );
+});
+
+test("an image without Jupyter Lab says which template has it", async () => {
+  const { orchestrator } = place;
+  const job_id = await orchestrator.schedule({ agent: "script", prompt: script("echo begun; sleep 600") });
+  await orchestrator.untilPrinted(job_id, "begun");
+  const answer = await orchestrator.fetch(`/jobs/${job_id}/jupyter/api/status`);
+  assert.equal(answer.status, 409);
+  assert.match(await answer.text(), /no Jupyter Lab; the template `desktop` has one/);
+  await orchestrator.cancel(job_id);
+});
