@@ -86,3 +86,28 @@ test("a prompt made to take long is parsed or refused within seconds", () => {
     assert.ok(performance.now() - begun < 5000, JSON.stringify(evil.slice(0, 5)));
   }
 });
+
+test("a desktop fence has an action a line; empty lines and comments are none, and its files stay in the workspace", () => {
+  const [step] = parseScript(
+    `text\n\n${fence("desktop continue", "# look\n\nscreenshot a/../b.png\n  click 1 2")}`,
+  );
+  assert.ok(step?.tool === "desktop" && step.continue_on_failure);
+  assert.deepEqual(step.actions, [
+    { line: 6, action: { action: "screenshot", file: "b.png" } },
+    { line: 7, action: { action: "click", x: 1, y: 2, button: "left" } },
+  ]);
+  assert.throws(
+    () => parseScript(fence("desktop", "windows\nclick 1")),
+    refused(/Line 3 of the prompt: it should read/),
+  );
+  assert.throws(
+    () => parseScript(fence("desktop", "screenshot ../x.png")),
+    refused(/Line 2 .* outside the workspace/),
+  );
+  assert.throws(
+    () => parseScript(fence("desktop", "windows\n".repeat(1001))),
+    refused(/at most 1000 actions/),
+  );
+  const [file] = parseScript(fence("desktop file=list.txt", "clack"));
+  assert.equal(file?.tool, "file");
+});
