@@ -53,13 +53,14 @@ test("the examples of config.json in the documentation are valid configurations"
     ["configuration.md", ["ruby"]],
     ["models.md", []],
     ["agents.md", ["codex"], ["my-agent"]],
+    ["previews.md", []],
   ] as const) {
     const text = readFileSync(join(ROOT, "docs", name), "utf8");
     const examples = Array.from(text.matchAll(/```json\n([\s\S]*?)```/g), ([, example = ""]) => example);
     assert.equal(examples.length, templates.length, name);
     for (const [index, example] of examples.entries()) {
       const known = Object.keys(Config.parse(JSON.parse(example)).templates).sort();
-      assert.deepEqual(known, ["agents", "base", ...(templates[index] ?? [])].sort());
+      assert.deepEqual(known, ["agents", "base", "desktop", ...(templates[index] ?? [])].sort());
     }
   }
 });
