@@ -30,6 +30,8 @@ export class Captures implements AsyncDisposable {
   readonly #kept = new Set<string>();
   #kept_bytes = 0;
   #count = 0;
+  /** Captures that were taken because somebody watched, kept or not. */
+  #watched = 0;
   #last: string | null = null;
   #full_said = false;
   #watching: { stop: AbortController; done: Promise<void> } | null = null;
@@ -68,23 +70,26 @@ export class Captures implements AsyncDisposable {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    let taken = 0;
     for (;;) {
-      const pace_ms = Math.min(WATCHED_FIRST_MS * 2 ** Math.floor(taken / WATCHED_PER_PACE), WATCHED_MAX_MS);
       if (this.#options.running()) {
         using look = await this.#options.screen.look(signal);
         const { client } = look;
         while (!client.closed) {
           const seen = client.updates;
           await this.#capture(client.picture, null);
-          taken += 1;
-          await this.#wait(pace_ms, signal);
+          this.#watched += 1;
+          await this.#wait(this.#pace_ms, signal);
           await client.changedSince(seen, signal).catch(() => undefined);
           signal.throwIfAborted();
         }
       }
-      await this.#wait(pace_ms, signal);
+      await this.#wait(this.#pace_ms, signal);
     }
+  }
+
+  get #pace_ms(): number {
+    const doubled = Math.floor(this.#watched / WATCHED_PER_PACE);
+    return Math.min(WATCHED_FIRST_MS * 2 ** doubled, WATCHED_MAX_MS);
   }
 
   async #capture(picture: Picture, step: number | null): Promise<Buffer> {
