@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContext, chromium } from "playwright-core";
@@ -14,12 +14,19 @@ const QUIET = [
   "--no-first-run",
 ];
 
-/** A browser of a person: a real Chromium with a profile of its own, gone on disposal. */
+/**
+ * A browser of a person: a real Chromium with a profile of its own, gone on disposal. Debian's blocks cookies of third parties unless it is
+ * told otherwise.
+ */
 export async function openBrowser(
-  options: { width?: number; height?: number } = {},
+  options: { width?: number; height?: number; third_party_cookies?: boolean } = {},
 ): Promise<AsyncDisposable & { context: BrowserContext }> {
   const { width = 1280, height = 800 } = options;
   const profile = await mkdtemp(join(tmpdir(), "sw-browser-"));
+  if (options.third_party_cookies === true) {
+    await mkdir(join(profile, "Default"));
+    await writeFile(join(profile, "Default/Preferences"), '{"profile":{"cookie_controls_mode":0}}');
+  }
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: PROGRAM,
     headless: true,
