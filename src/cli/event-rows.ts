@@ -84,6 +84,12 @@ export function followUpRow(linger_s: number, how: string): string {
   return `The job stays open ${formatSpan(linger_s)} for a follow-up: ${how}. Then, or when it is cancelled, its work is packed.`;
 }
 
+/** What people can do in a sandbox that stays open after a script, which takes no messages. */
+export function stayRow(linger_s: number, job_id: string): string {
+  const id = shortId(job_id);
+  return `The job stays open ${formatSpan(linger_s)} for whoever is at work in it: sealwork open ${id}, sealwork shell ${id}. Then, or when it is cancelled, its work is packed.`;
+}
+
 export function sendCommand(job_id: string): string {
   return `sealwork send ${shortId(job_id)} "…"`;
 }

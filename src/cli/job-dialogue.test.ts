@@ -201,3 +201,19 @@ test("without a terminal the question comes with the command that answers it, an
   assert.doesNotMatch(done.out(), /[\x1b\r]/);
   assert.equal(server.received.filter(({ method }) => method === "POST").length, 1);
 });
+
+test("a script that stays open takes no words: whoever watches is told how to get into its sandbox", async (t) => {
+  const { server, io } = await world(t);
+  const zip = await zipOf({ a: "1" });
+  onFollow(server, (id) => {
+    server.emit(id, { type: "job.scheduled", data: { prompt: "x", agent: "script", template: "base" } });
+    server.emit(id, { type: "agent.waiting", data: { summary: "All done.", linger_s: 60 } });
+    server.end(id, {}, zip);
+  });
+  const done = await runFake(io(), ["run", "do it"]);
+  assert.match(
+    done.out(),
+    /stays open 1 m for whoever is at work in it: sealwork open a1b2c3d4, sealwork shell/,
+  );
+  assert.doesNotMatch(done.out(), /sealwork send/);
+});

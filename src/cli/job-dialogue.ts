@@ -1,7 +1,7 @@
 import { AppError } from "../contract/errors.ts";
 import type { Event } from "../contract/event.ts";
 import type { Client } from "./client.ts";
-import { answerRow, followUpRow, sendCommand } from "./event-rows.ts";
+import { answerRow, followUpRow, sendCommand, stayRow } from "./event-rows.ts";
 import type { Io } from "./io.ts";
 import { Keyboard } from "./keyboard.ts";
 import type { LiveView } from "./live-view.ts";
@@ -23,6 +23,8 @@ export class JobDialogue implements Disposable {
   readonly #questions = new Map<number, Question>();
   /** Until when the agent waits for a follow-up; null while it does not. */
   #waits_until: number | null = null;
+  /** A script takes no messages: a job of one stays open for those who look around in its sandbox. */
+  #talks = true;
 
   constructor(options: DialogueOptions) {
     this.#options = options;
@@ -52,6 +54,9 @@ export class JobDialogue implements Disposable {
 
   async #follow(event: Event): Promise<void> {
     switch (event.type) {
+      case "job.scheduled":
+        this.#talks = event.data.agent !== "script";
+        break;
       case "approval.asked": {
         const { n, expires_at } = event.data;
         this.#questions.set(n, {
@@ -107,7 +112,7 @@ export class JobDialogue implements Disposable {
         return `allow ${n}? y/n${expires_at === null ? "" : ` (${remaining(Date.parse(expires_at))})`} › `;
       };
     const until = this.#waits_until;
-    if (until !== null) return () => `follow-up (${remaining(until)}) › `;
+    if (until !== null && this.#talks) return () => `follow-up (${remaining(until)}) › `;
     return has_text ? () => "to the agent › " : null;
   }
 
@@ -168,8 +173,9 @@ export class JobDialogue implements Disposable {
   }
 
   async #sayHowToFollowUp(linger_s: number): Promise<void> {
-    const how = this.#can_ask ? "type it and press enter" : sendCommand(this.#options.job_id);
-    await this.#options.view.note(followUpRow(linger_s, how));
+    const { job_id, view } = this.#options;
+    const how = this.#can_ask ? "type it and press enter" : sendCommand(job_id);
+    await view.note(this.#talks ? followUpRow(linger_s, how) : stayRow(linger_s, job_id));
   }
 
   [Symbol.dispose](): void {

@@ -44,7 +44,6 @@ export function admit(request: JobRequest | AdmittedRequest, circumstances: Circ
     );
   const egress = settleEgress(request.egress, template?.egress, fault);
   checkBudget(request, model, config, fault);
-  checkTalk(request, agent, fault);
   checkMachine(request, machine, fault);
 
   const [firstFault] = faults;
@@ -164,12 +163,6 @@ function checkBudget(
     `The price of ${name} is not known, so its cost cannot be bounded: add models["${name}"] with its prices to config.json, or use max_tokens.`,
     "no_price",
   );
-}
-
-/** A script answers nothing, so there is nothing to linger for. */
-function checkTalk({ linger_s }: Pick<JobRequest, "linger_s">, agent: string, fault: Fault): void {
-  if (agent === "script" && linger_s > 0)
-    fault(["linger_s"], "The script agent takes no messages, so it cannot linger for one.", "not_available");
 }
 
 function checkMachine({ limits }: Pick<JobRequest, "limits">, machine: DriverInfo, fault: Fault): void {

@@ -18,7 +18,7 @@ test("logs gives exactly the bytes that were written, and on a terminal none tha
 
 test("who follows a log on a terminal is told on stderr when the job waits for somebody, and the log stays as it is", async (t) => {
   const { server, io } = await world(t);
-  const job = server.job({ phase: "waiting" });
+  const job = server.job({ phase: "waiting", agent: "native" });
   server.ask(job.job_id, 1, "answered before");
   server.decide(job.job_id, 1, "allow");
   server.emit(job.job_id, output("one\n"));

@@ -4,7 +4,7 @@ import { AppError } from "../../contract/errors.ts";
 import type { Client } from "../client.ts";
 import { type Context, connect, interruptible, printJson } from "../context.ts";
 import { eventFeed } from "../event-feed.ts";
-import { answerRow, eventRows, followUpRow, type Look, sendCommand } from "../event-rows.ts";
+import { answerRow, eventRows, followUpRow, type Look, sendCommand, stayRow } from "../event-rows.ts";
 import { EXIT } from "../exit-code.ts";
 import { mayColour, write } from "../io.ts";
 import { resolveJobId } from "../job-id.ts";
@@ -63,12 +63,16 @@ function tellOfCalls(context: Context, client: Client, job_id: string): AsyncDis
   const telling = (async () => {
     const feed = eventFeed(client, { job_id, after: 0, follow: true, types: CALLS }, signal);
     for await (const event of feed) {
-      const { phase, approvals } = await client.job(job_id, signal);
+      const { phase, approvals, agent } = await client.job(job_id, signal);
       const rows: string[] = [];
       if (event.type === "approval.asked" && approvals.some(({ n }) => n === event.data.n))
         rows.push(...eventRows(event, stderrLook(context)), answerRow(job_id, event.data));
       if (event.type === "agent.waiting" && event.data.linger_s > 0 && phase === "waiting")
-        rows.push(followUpRow(event.data.linger_s, sendCommand(job_id)));
+        rows.push(
+          agent === "script"
+            ? stayRow(event.data.linger_s, job_id)
+            : followUpRow(event.data.linger_s, sendCommand(job_id)),
+        );
       if (rows.length > 0) await write(context.io.stderr, `${rows.join("\n")}\n`);
     }
   })().catch(() => {});
