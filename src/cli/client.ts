@@ -34,11 +34,11 @@ export type ClientOptions = {
 };
 
 type Call = {
-  method?: "GET" | "POST";
+  method?: "GET" | "POST" | "PUT";
   path: string;
   query?: Record<string, string | number | boolean | undefined>;
   headers?: Record<string, string>;
-  body?: { json: unknown } | { parts: MultipartBody };
+  body?: { json: unknown } | { parts: MultipartBody } | { content: AsyncIterable<Uint8Array> };
   signal: AbortSignal;
 };
 
@@ -152,6 +152,15 @@ export class Client {
     return this.#request(call, true);
   }
 
+  /** Sends content as it comes. It is read once, so a broken connection is an error. */
+  send<T>(
+    schema: Schema<T>,
+    call: Pick<Call, "path" | "query" | "signal"> & { content: AsyncIterable<Uint8Array> },
+  ): Promise<T> {
+    const { content, ...to } = call;
+    return this.#parsed(schema, { ...to, method: "PUT", body: { content } }, false);
+  }
+
   async #parsed<T>(schema: Schema<T>, call: Call, retry: boolean): Promise<T> {
     const answer = await this.#request(call, retry);
     const text = await limitedText(answer, ANSWER_MAX_BYTES);
@@ -212,6 +221,10 @@ export class Client {
     if ("json" in call.body) {
       headers["content-type"] = "application/json";
       return { ...init, body: JSON.stringify(call.body.json) };
+    }
+    if ("content" in call.body) {
+      headers["content-type"] = "application/octet-stream";
+      return { ...init, body: ReadableStream.from<Uint8Array>(call.body.content), duplex: "half" };
     }
     headers["content-type"] = call.body.parts.content_type;
     return { ...init, body: call.body.parts.stream(), duplex: "half" };

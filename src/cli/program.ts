@@ -4,6 +4,7 @@ import { ApprovalPolicy, EgressPolicy } from "../contract/job.ts";
 import { VERSION } from "../contract/version.ts";
 import { apply } from "./commands/apply.ts";
 import { allow, approve, send } from "./commands/conversation.ts";
+import { cp } from "./commands/cp.ts";
 import { type DesktopOptions, desktop } from "./commands/desktop.ts";
 import { type ExecOptions, exec } from "./commands/exec.ts";
 import { forward } from "./commands/forward.ts";
@@ -177,6 +178,13 @@ export function createProgram(io: Io, local: LocalServer): Command {
     .action((id: string, options: { out: string }, from: Command) =>
       act(from, (context) => download(context, id, options)),
     );
+  command("cp", "copy files between this machine and the sandbox of a job")
+    .argument("<from>", "a path here or ID:PATH; - is standard input")
+    .argument("<to>", "ID:PATH or a path here; - is standard output")
+    .addHelpText("after", CP_HELP)
+    .action((from: string, to: string, _options: object, command: Command) =>
+      act(command, (context) => cp(context, from, to)),
+    );
   command("apply", "merge the changes of a job that ran with --dir into a folder")
     .argument("<id>", ID_HELP)
     .option("--dir <folder>", "the folder that was sent", ".")
@@ -244,6 +252,17 @@ function addRunOptions(command: Command): Command {
     .addOption(new Option("--priority <number>", "higher runs earlier").argParser(parseWhole))
     .option("-d, --detach", "leave it running and print its id");
 }
+
+const CP_HELP = `
+PATH is relative to the workspace, or begins with /workspace, ~ or
+/home/agent. A folder goes with all that is in it: into the other one
+when that is there, under its own name; FOLDER/. means what is in it.
+
+Examples:
+  sealwork cp data.csv last:input/
+  sealwork cp last:reports .
+  sealwork cp last:log.txt - | less
+`;
 
 const AFTER_HELP = `
 Examples:
