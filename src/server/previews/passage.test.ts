@@ -269,7 +269,9 @@ test("programs ask by path with the server's token, which goes no further; brows
   assert.deepEqual([wrong.status, wrong.headers.allow], [405, "POST"]);
   const none = await world.ask({ host, path: `/jobs/${world.job_id}/ports/81/`, headers: { authorization } });
   assert.deepEqual([none.status, JSON.parse(none.text).error.code], [502, "port_unanswered"]);
-  assert.equal(page.heard.length, 2);
+  await world.ask({ host, path, headers: { authorization } });
+  assert.match(page.heard[2] ?? "", /^GET \/ HTTP/);
+  assert.equal(page.heard.length, 3);
   await using inside = await echo();
   world.ports.set(81, inside.port);
   const url = `ws://${host}/jobs/${world.job_id}/ports/81/ws`;

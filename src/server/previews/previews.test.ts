@@ -18,6 +18,9 @@ test("a preview is opened by a code that becomes a cookie, once, at its own name
     /^http:\/\/p5173-[a-z2-7]{52}\.localhost:\d+\/a\/b\?x=1&y=%20&sealwork-code=[\w-]{32}#part$/,
   );
   const go = () => world.ask({ host: url.host, path: url.pathname + url.search, headers: NAVIGATION });
+  // Who only looks what is there, as programs do that show links, does not use it up.
+  const looked = { host: url.host, path: url.pathname + url.search, headers: NAVIGATION };
+  assert.equal((await world.ask({ ...looked, method: "HEAD" })).status, 401);
   const entered = await go();
   assert.equal(entered.status, 303);
   assert.equal(entered.headers.location, `http://${url.host}/a/b?x=1&y=%20`);

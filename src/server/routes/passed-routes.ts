@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import { AppError } from "../../contract/errors.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { JobParams } from "../route-schemas.ts";
@@ -35,9 +35,8 @@ export function passedRoutes(
   app.register(async (inner) => {
     inner.removeAllContentTypeParsers();
     inner.addContentTypeParser("*", (_request, _body, done) => done(null));
-    inner.route({
+    const passed: Omit<RouteOptions, "url"> = {
       method: METHODS,
-      url: `${prefix}/*`,
       schema: { hide: true },
       onRequest: async (request, reply) => {
         if (Reflect.get(Object(request.params), "*") === OPEN) refuseMethod(request, reply);
@@ -58,7 +57,8 @@ export function passedRoutes(
         await pass.request({ request, rest, signal: requests.signal(reply) }, reply.raw);
         reply.hijack();
       },
-    });
+    };
+    for (const url of [prefix, `${prefix}/*`]) inner.route({ ...passed, url });
   });
 }
 
