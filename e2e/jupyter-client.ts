@@ -57,9 +57,8 @@ export class JupyterClient implements Disposable {
   /** Has a terminal run a command, and waits until it has printed something. Over the plain protocol: the client wants a page for these. */
   async inTerminal(command: string, expected: RegExp): Promise<void> {
     const { baseUrl, wsUrl, fetch, WebSocket: Terminal } = this.#settings;
-    const { name }: { name: string } = await (
-      await fetch(`${baseUrl}api/terminals`, { method: "POST" })
-    ).json();
+    const made = await fetch(`${baseUrl}api/terminals`, { method: "POST" });
+    const { name }: { name: string } = JSON.parse(await made.text());
     const terminal = new Terminal(`${wsUrl}terminals/websocket/${name}`);
     const seen = Promise.withResolvers<void>();
     let printed = "";

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { OpenAnswer } from "../src/contract/api.ts";
 import type { Event } from "../src/contract/event.ts";
 import { AgentsPlace, assertComplete, call, finish, ofType, plan } from "./agents.ts";
-import { script } from "./harness.ts";
+import { openBrowser } from "./browser.ts";
+import { PATIENCE_MS, script } from "./harness.ts";
 import { text } from "./job-checks.ts";
 import { JupyterClient, runCell } from "./jupyter-client.ts";
 
+/** Times PATIENCE_MS. */
+const IMAGE_PATIENCE = 5;
 const NOTEBOOK = ".sealwork/session.ipynb";
 /** In the kernel: fails unless the notebook is one, of whichever minor version it says. */
 const VALID = `import nbformat; nbformat.validate(nbformat.read("${NOTEBOOK}", nbformat.NO_CONVERT))`;
@@ -13,8 +17,27 @@ const VALID = `import nbformat; nbformat.validate(nbformat.read("${NOTEBOOK}", n
 let place: AgentsPlace;
 before(async () => {
   place = await AgentsPlace.start();
+  await desktopImage();
 });
 after(() => place[Symbol.asyncDispose]());
+
+/** The image is built by the first job that wants it, which takes longer than tests wait for anything else. */
+async function desktopImage(): Promise<void> {
+  const { orchestrator } = place;
+  const job_id = await orchestrator.schedule({
+    agent: "script",
+    prompt: script("true"),
+    template: "desktop",
+  });
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await orchestrator.ended(job_id);
+      return;
+    } catch (error) {
+      if (attempt === IMAGE_PATIENCE) throw error;
+    }
+  }
+}
 
 async function stepEnded(job_id: string, number: number): Promise<void> {
   let ended = 0;
@@ -144,4 +167,68 @@ test("an image without Jupyter Lab says which template has it", async () => {
   assert.equal(answer.status, 409);
   assert.match(await answer.text(), /no Jupyter Lab; the template `desktop` has one/);
   await orchestrator.cancel(job_id);
+});
+
+test("a person opens the agent's notebook in Jupyter Lab, runs a cell and uses a terminal", async () => {
+  const { orchestrator } = place;
+  const { job_id, play } = await place.begin(
+    "looks",
+    {
+      turns: [
+        plan(),
+        { answer: call("python", { code: "best = 'Saturday'\nprint('agent set best')" }) },
+        { answer: { ...call("python", { code: "print('agent reads', asked)" }), hold: "asked" } },
+        { answer: { text: "It is done.", hold: "looked at" } },
+        ...finish("Looked at.").slice(1),
+      ],
+    },
+    { template: "desktop" },
+  );
+  await stepEnded(job_id, 1);
+  const opened = await orchestrator.fetch(`/jobs/${job_id}/jupyter/open?path=/lab/tree/${NOTEBOOK}`, {
+    method: "POST",
+  });
+  const { url } = OpenAnswer.parse(await opened.json());
+  await using browser = await openBrowser();
+  const page = await browser.context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  const failed: string[] = [];
+  page.on("requestfailed", (request) => failed.push(request.url()));
+  page.on("request", (request) => {
+    if (new URL(request.url()).origin !== new URL(url).origin && !request.url().startsWith("data:"))
+      failed.push(request.url());
+  });
+  await page.goto(url);
+  await page.getByText("Agent session | Idle").waitFor();
+  await page.getByText("agent set best", { exact: true }).waitFor();
+  assert.equal(
+    await page.evaluate(
+      "document.querySelector('#jupyter-config-data').textContent.includes('\"token\": \"\"')",
+    ),
+    true,
+  );
+
+  await page.locator(".jp-Notebook .jp-Cell").last().click();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("b");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("asked = best.upper(); asked");
+  await page.keyboard.press("Shift+Enter");
+  await page.getByText("'SATURDAY'").waitFor();
+  play.release("asked");
+  await orchestrator.untilPrinted(job_id, "agent reads SATURDAY");
+
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Control+Shift+C");
+  await page.keyboard.type("New Terminal");
+  await page.locator(".lm-CommandPalette-item.lm-mod-active", { hasText: "New Terminal" }).waitFor();
+  await page.keyboard.press("Enter");
+  // The prompt of the shell names the folder in the terminal's title.
+  await page.getByText("agent@sandbox: ~/workspace").first().waitFor();
+  await page.locator(".jp-Terminal .xterm").click();
+  await page.keyboard.type("cd .sealwork\n");
+  await page.getByText("agent@sandbox: ~/workspace/.sealwork").first().waitFor();
+  assert.deepEqual(failed, [], "nothing is asked for elsewhere");
+  play.release("looked at");
+  assertComplete(await place.done(job_id));
 });
