@@ -5,8 +5,8 @@ import { type ListeningSocket, listeningSockets } from "./listening-sockets.ts";
 import { PortChanges } from "./port-changes.ts";
 
 const LOOK_EVERY_MS = 500;
-/** A look that took long, because the sandbox has very many processes, is followed by a rest so many times as long. */
-const REST_FACTOR = 20;
+/** A look that took long, because the sandbox is very busy, is followed by a rest so many times as long. */
+const REST_FACTOR = 3;
 
 /** Says `port.opened` and `port.closed` within a second, until it is disposed. */
 export class PortWatch implements AsyncDisposable {

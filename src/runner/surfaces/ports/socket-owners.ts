@@ -1,43 +1,55 @@
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { basename } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 
 /** Where owners are looked for: the limit on processes of a job is below, and one with more open files is passed over half way. */
 const PROCESSES_MAX = 4_096;
 const FILES_MAX = 4_096;
+/** A sandbox with very many processes and files would otherwise be searched for longer than anybody waits for a name. */
+const SEARCH_MAX_MS = 300;
 /** Of a command line, enough to recognise it by, and rarely enough for a password in it. */
 const WORDS_SHOWN = 4;
 const NAME_MAX_CHARS = 80;
 
 export type SocketOwner = { pid: number; process: string };
 
-/** Who has these sockets open, as far as it can be seen, by inode. A child that inherited one counts less than its parent. */
+/**
+ * Who has these sockets open, as far as it can be seen in SEARCH_MAX_MS, by inode.
+ * A child that inherited one counts less than its parent. The kernel answers for /proc at once, so it is asked synchronously, one process
+ * at a turn.
+ */
 export async function socketOwners(inodes: ReadonlySet<string>): Promise<Map<string, SocketOwner>> {
   const owners = new Map<string, SocketOwner>();
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const until_ms = performance.now() + SEARCH_MAX_MS;
+  const pids = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
   for (const pid of pids.sort((a, b) => a - b).slice(0, PROCESSES_MAX)) {
-    if (owners.size === inodes.size) break;
-    for (const inode of await socketsOf(pid, inodes)) {
-      if (!owners.has(inode)) owners.set(inode, { pid, process: await nameOf(pid) });
+    if (owners.size === inodes.size || performance.now() > until_ms) break;
+    for (const inode of socketsOf(pid, inodes)) {
+      if (!owners.has(inode)) owners.set(inode, { pid, process: nameOf(pid) });
     }
+    await nextTurn();
   }
   return owners;
 }
 
-/** A process that ended meanwhile, or that may not be looked into, has none. */
-async function socketsOf(pid: number, wanted: ReadonlySet<string>): Promise<string[]> {
+/** Which of the wanted sockets a process has open, by inode. One that ended meanwhile, or that may not be looked into, has none. */
+export function socketsOf(pid: number, wanted: ReadonlySet<string>): string[] {
   const folder = `/proc/${pid}/fd`;
-  const files = await readdir(folder).catch(() => []);
+  const files = orNothing(() => readdirSync(folder), []);
   const found: string[] = [];
   for (const file of files.slice(0, FILES_MAX)) {
-    const target = await readlink(`${folder}/${file}`).catch(() => "");
+    const target = orNothing(() => readlinkSync(`${folder}/${file}`), "");
     const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
     if (inode !== undefined && wanted.has(inode)) found.push(inode);
   }
   return found;
 }
 
-async function nameOf(pid: number): Promise<string> {
-  const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+/** The beginning of its command line, for people; empty where that cannot be read. */
+export function nameOf(pid: number): string {
+  const line = orNothing(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"), "");
   const words = line.split("\0").slice(0, WORDS_SHOWN);
   const name = words.map((word) => (word.startsWith("/") ? basename(word) : word)).join(" ");
   return name
@@ -45,4 +57,12 @@ async function nameOf(pid: number): Promise<string> {
     .replace(/\p{Cc}/gu, "?")
     .slice(0, NAME_MAX_CHARS)
     .toWellFormed();
+}
+
+function orNothing<T>(read: () => T, nothing: T): T {
+  try {
+    return read();
+  } catch {
+    return nothing;
+  }
 }
