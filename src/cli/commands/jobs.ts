@@ -167,6 +167,11 @@ export async function cancel(context: Context, given: string): Promise<number> {
   if (context.json) await printJson(context, answer);
   else if (answer.cancelled)
     await print(context, `Job ${id} is cancelled; its work so far: sealwork download ${shortId(id)}`);
+  else if (answer.status === "running")
+    await print(
+      context,
+      `Job ${id} was done and waited; now it ends. Its work: sealwork download ${shortId(id)}`,
+    );
   else await print(context, `Job ${id} had ended already: ${answer.status}.`);
   return EXIT.complete;
 }
