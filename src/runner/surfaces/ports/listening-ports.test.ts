@@ -48,7 +48,7 @@ test("a server is listed with its process, and the watch says when it opens", as
   assert.equal(listed?.address, "127.0.0.1");
   const inode = (await listeningSockets()).find((one) => one.port === port)?.inode ?? "";
   assert.deepEqual(socketsOf(process.pid, new Set([inode])), [inode]);
-  assert.match(nameOf(process.pid), /^node /);
+  assert.match(await nameOf(process.pid), /^node\b/);
   const opened = () => events.find(({ data }) => "port" in data && data.port === port);
   while (opened() === undefined) await once(told, "told");
   assert.equal(opened()?.type, "port.opened");
