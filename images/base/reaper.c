@@ -9,7 +9,8 @@
  *          before the reaper leaves; {"error":"ENOENT","stage":"exec|chdir|fork|pty"} when the tool could not start; {"done":N} when
  *          the order N is carried out.
  * fd 4     control, one line each: term, kill, signal N, resize COLS ROWS, mark N, sweep N. Its end means kill.
- *          mark remembers who lives, and ends a sweep; sweep ends all others but the tool, and is done when they are gone.
+ *          mark remembers who lives, and ends a sweep; sweep ends all others but the tool, and is done when they are gone; signal
+ *          goes to the tool's process group, but not to those who are marked.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -53,7 +54,7 @@ static bool has(const unsigned char *set, pid_t pid) { return set[pid / 8] & 1 <
 static void add(unsigned char *set, pid_t pid) { set[pid / 8] |= 1 << pid % 8, highest = pid > highest ? pid : highest; }
 static void clear(unsigned char *set) { memset(set, 0, highest / 8 + 1); }
 
-static struct process { pid_t pid, parent; unsigned long long start; } table[MAX_PROCESSES];
+static struct process { pid_t pid, parent, group; unsigned long long start; } table[MAX_PROCESSES];
 static unsigned long long marked_at; /* The youngest marked one started then: a process that started later only has the id of one. */
 static bool is_marked(const struct process *one) { return has(marked, one->pid) && one->start <= marked_at; }
 
@@ -73,8 +74,8 @@ static int find_descendants(bool to_sweep) {
     if (length <= 0) continue;
     text[length] = 0;
     char *name_end = strrchr(text, ')'); /* The name is free text: only what follows its last bracket can be trusted. */
-    const char *fields = " %*c %d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %llu";
-    if (!name_end || sscanf(name_end + 1, fields, &one.parent, &one.start) != 2 || one.parent < 0 || one.parent >= MAX_PID) continue;
+    const char *fields = " %*c %d %d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %llu";
+    if (!name_end || sscanf(name_end + 1, fields, &one.parent, &one.group, &one.start) != 3 || one.parent < 0 || one.parent >= MAX_PID) continue;
     table[count++] = one;
   }
   if (proc) closedir(proc);
@@ -137,6 +138,22 @@ static void end_round(void) {
 
 static void begin_rounds(void) { round_at = 0, round_ms = FIRST_ROUND_MS; }
 
+/* As from a keyboard. What is marked is spared; all stand still until each of the others has its signal, because a shell goes on when
+ * the program that it waits for ended just before. */
+static void signal_group(int number) {
+  pid_t group = master < 0 ? tool : tcgetpgrp(master);
+  if (group <= 1) return;
+  if (master >= 0 || !marked_at) {
+    kill(-group, number);
+    return;
+  }
+  kill(-group, SIGSTOP);
+  for (int i = find_descendants(true) - 1; i >= 0; i--)
+    if (table[i].group == group) kill(table[i].pid, number);
+  kill(tool, number);
+  kill(-group, SIGCONT);
+}
+
 static void start_killing(void) {
   killing = true;
   begin_rounds();
@@ -149,10 +166,7 @@ static void obey(const char *line) {
   if (!strcmp(line, "kill")) start_killing();
   if (sscanf(line, "mark %d", &first) == 1) mark(first);
   if (sscanf(line, "sweep %d", &sweep) == 1) begin_rounds();
-  if (sscanf(line, "signal %d", &first) == 1 && first > 0 && first < NSIG) {
-    pid_t group = master < 0 ? tool : tcgetpgrp(master);
-    if (group > 1) kill(-group, first);
-  }
+  if (sscanf(line, "signal %d", &first) == 1 && first > 0 && first < NSIG) signal_group(first);
   if (sscanf(line, "resize %hu %hu", &size.ws_col, &size.ws_row) == 2 && master >= 0) ioctl(master, TIOCSWINSZ, &size);
 }
 

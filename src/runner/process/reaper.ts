@@ -109,7 +109,7 @@ export class Reaper {
     this.#order("term\n");
   }
 
-  /** Sends a signal to the tool's process group, with a terminal to what is in its foreground. */
+  /** Sends a signal to the tool's process group, with a terminal to what is in its foreground. Who is marked is spared. */
   signal(number: number): void {
     this.#order(`signal ${number}\n`);
   }
