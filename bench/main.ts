@@ -10,6 +10,7 @@ import { measureColdStart } from "./cold-start.ts";
 import { measureMemory } from "./memory.ts";
 import { measureNewProcess } from "./new-process.ts";
 import { type Figures, targetsOf, textOf } from "./report.ts";
+import { measureTerminalEcho } from "./terminal-echo.ts";
 
 /*
  * Measures the targets of the project on this machine. `--json` prints everything as JSON, `--runs N` says how often (default 15).
@@ -38,6 +39,7 @@ let figures: Figures;
     cold,
     process: await measureNewProcess(machine, 2 * runs),
     memory: await measureMemory(machine, orchestrator),
+    terminal: await measureTerminalEcho(machine, orchestrator, 10 * runs),
   };
 }
 const targets = targetsOf(figures);

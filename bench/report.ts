@@ -2,9 +2,11 @@ import type { ColdStart } from "./cold-start.ts";
 import type { Memory } from "./memory.ts";
 import type { NewProcess } from "./new-process.ts";
 import type { Summary } from "./statistics.ts";
+import type { TerminalEcho } from "./terminal-echo.ts";
 
 const COLD_RATIO_MAX = 1.5;
 const PROCESS_MAX_MS = 10;
+const ECHO_MAX_MS = 10;
 const ORCHESTRATOR_MAX_MB = 150;
 const SANDBOX_MAX_MB = 60;
 
@@ -15,11 +17,12 @@ export type Figures = {
   cold: ColdStart;
   process: NewProcess;
   memory: Memory;
+  terminal: TerminalEcho;
 };
 
 export type Target = { name: string; measured: number; at_most: number; unit: string; met: boolean };
 
-export function targetsOf({ cold, process, memory }: Figures): Target[] {
+export function targetsOf({ cold, process, memory, terminal }: Figures): Target[] {
   const target = (name: string, measured: number, at_most: number, unit: string): Target => ({
     name,
     measured: Math.round(measured * 100) / 100,
@@ -35,13 +38,15 @@ export function targetsOf({ cold, process, memory }: Figures): Target[] {
       "times",
     ),
     target("first output of a new process", process.link.median, PROCESS_MAX_MS, "ms"),
+    target("terminal echo", terminal.idle.median, ECHO_MAX_MS, "ms"),
+    target("terminal echo while 1 GB is downloaded", terminal.downloading.median, ECHO_MAX_MS, "ms"),
     target("idle orchestrator (RSS)", memory.orchestrator.rss, ORCHESTRATOR_MAX_MB, "MB"),
     target("idle sandbox", memory.sandbox.used, SANDBOX_MAX_MB, "MB"),
   ];
 }
 
 export function textOf(figures: Figures, targets: readonly Target[]): string {
-  const { cold, process, memory } = figures;
+  const { cold, process, memory, terminal } = figures;
   const ratio = (cold.sealwork.median / cold.docker_run.median).toFixed(2);
   const own_ratio = (cold.sealwork.median / cold.docker_hardened.median).toFixed(2);
   const exec_ratio = (process.docker_exec.median / process.link.median).toFixed(1);
@@ -62,6 +67,13 @@ export function textOf(figures: Figures, targets: readonly Target[]): string {
     row("docker exec CONTAINER sh -c 'echo x'", process.docker_exec),
     row("end of a step to first output of the next, at client", process.next_step),
     `  docker exec takes ${exec_ratio} times as long`,
+    "",
+    "Echo of a key in a terminal, ms                          median      p95   lowest",
+    row("the whole path: client, server, link, terminal", terminal.idle),
+    row("docker exec -it, over the engine's API", terminal.docker_exec),
+    row("the whole path while 1 GB is downloaded beside it", terminal.downloading),
+    row("docker exec -it while 1 GB is downloaded beside it", terminal.docker_exec_downloading),
+    `  ${(terminal.idle.median / terminal.docker_exec.median).toFixed(2)} times docker exec, ${(terminal.downloading.median / terminal.docker_exec_downloading.median).toFixed(2)} times while downloading`,
     "",
     "Idle memory, MB",
     `  orchestrator after ten jobs: RSS ${memory.orchestrator.rss.toFixed(1)}, PSS ${memory.orchestrator.pss.toFixed(1)}`,

@@ -345,6 +345,11 @@ export class CliProcess {
     });
   }
 
+  /** What it has printed so far. */
+  get printed(): { stdout: string; stderr: string } {
+    return { ...this.#printed };
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
