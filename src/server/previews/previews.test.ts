@@ -270,3 +270,15 @@ test("events of a server inside come one by one, and a large answer waits for a 
   // A client that went away takes its connection into the sandbox with it.
   while (world.connections > 0) await new Promise((resolve) => setImmediate(resolve));
 });
+
+test("a fault of the server is a page that says no more, and a line in the log that does", async () => {
+  await using world = await PreviewWorld.start();
+  const page = await RawServer.listen(PAGE);
+  world.ports.set(1, page.port);
+  await page[Symbol.asyncDispose]();
+  const { host, cookie } = await world.enter("ports/1");
+  const answer = await world.ask({ host, headers: { ...NAVIGATION, cookie } });
+  assert.equal(answer.status, 500);
+  assert.doesNotMatch(answer.text, /ECONNREFUSED/);
+  assert.match(world.server.logged.join(), /A preview failed.*ECONNREFUSED/);
+});

@@ -1,9 +1,11 @@
 import { createHmac } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import type { OpenAnswer } from "../../contract/api.ts";
 import type { Config } from "../../contract/config.ts";
 import { AppError } from "../../contract/errors.ts";
 import type { Log } from "../../core/dependencies.ts";
+import type { JobSurfaces } from "../../core/job-surfaces.ts";
 import type { PreviewHost } from "../front.ts";
 import type { OpenRequests } from "../open-requests.ts";
 import type { Served } from "../route-context.ts";
@@ -69,8 +71,8 @@ export class Previews implements PreviewHost {
     job_id: string,
     target: PreviewTarget,
     { path, host }: { path: string; host: string | undefined },
-  ) {
-    (await this.#options.orchestrator.surfaces(job_id)).ended.throwIfAborted();
+  ): Promise<OpenAnswer> {
+    await this.#atWork(job_id);
     const name = this.#names.nameOf(job_id, target);
     const url = `${this.#origins.at(name, host)}${withCode(path, this.#codes.make(name))}`;
     return { url };
@@ -83,8 +85,7 @@ export class Previews implements PreviewHost {
 
   request(request: IncomingMessage, response: ServerResponse): void {
     this.#answer(request, response).catch((error: unknown) => {
-      // What goes wrong once the answer has begun only cuts it; here nobody is left to tell.
-      this.#options.log("error", "A preview failed.", { error: String(error) });
+      this.#tellFault(error);
       response.destroy();
     });
   }
@@ -93,6 +94,7 @@ export class Previews implements PreviewHost {
     socket.on("error", () => socket.destroy());
     if (head.length > 0) socket.unshift(head);
     this.#answerUpgrade(request, socket).catch((error: unknown) => {
+      this.#tellFault(error);
       refuse(socket, error instanceof AppError ? error.status : 500);
     });
   }
@@ -125,36 +127,25 @@ export class Previews implements PreviewHost {
     if (code !== null && request.method === "GET") {
       const entered = this.#codes.use(code, here.name);
       if (!entered && !known) return lockedPage(preview.target, true);
-      // Whole, because a path may begin with two slashes, which would be another host.
-      const headers = {
-        location: `${here.origin}${path}`,
-        "cache-control": "no-store",
-        "referrer-policy": "no-referrer",
-      };
       if (entered) response.setHeader("set-cookie", this.#cookie.made(here.name));
-      response.writeHead(303, headers).end();
+      leadTo(`${here.origin}${path}`, response);
       return null;
     }
     if (!known) return lockedPage(preview.target, false);
+    let surfaces: JobSurfaces;
     try {
-      const surfaces = await this.#options.orchestrator.surfaces(preview.job_id);
-      surfaces.ended.throwIfAborted();
-      const signal = AbortSignal.any([this.#options.requests.signal({ raw: response }), surfaces.ended]);
-      const visit = {
-        ...preview,
-        surfaces,
-        request,
-        path,
-        origin: here.origin,
-        framed_by: here.framed_by,
-        signal,
-      };
-      return await this.#visit(visit, response);
+      surfaces = await this.#atWork(preview.job_id);
     } catch (error) {
-      return hasEnded(error) ? GONE : failedPage(error, null);
+      if (hasEnded(error)) return GONE;
+      this.#tellFault(error);
+      return failedPage(error, null);
     }
+    const signal = AbortSignal.any([this.#options.requests.signal({ raw: response }), surfaces.ended]);
+    const { origin, framed_by } = here;
+    return this.#visit({ ...preview, surfaces, request, path, origin, framed_by, signal }, response);
   }
 
+  /** Null when its pages answered. */
   async #visit(visit: Visit, response: ServerResponse): Promise<PreviewPage | null> {
     try {
       await this.#options.pages[visit.target.kind].request(visit, response);
@@ -165,8 +156,9 @@ export class Previews implements PreviewHost {
         return null;
       }
       if (visit.surfaces.ended.aborted) return GONE;
-      if (!(error instanceof AppError)) throw error;
-      if (error.code !== "port_unanswered") return failedPage(error, null);
+      this.#tellFault(error);
+      const nothing_there = error instanceof AppError && error.code === "port_unanswered";
+      if (!nothing_there) return failedPage(error, null);
       const listening = await visit.surfaces.ports(visit.signal).catch(() => null);
       return failedPage(error, listening?.ports.map(({ port }) => port) ?? null);
     }
@@ -181,24 +173,35 @@ export class Previews implements PreviewHost {
     const head = { method: request.method ?? "", headers: request.headers };
     if (socketRefusalOf(head, here.origin) !== null) return refuse(socket, 403);
     if (!this.#cookie.accepts(request.headers.cookie, here.name)) return refuse(socket, 401);
-    const surfaces = await this.#options.orchestrator.surfaces(preview.job_id);
+    const surfaces = await this.#atWork(preview.job_id);
     const signal = AbortSignal.any([this.#options.requests.stopping, surfaces.ended]);
     const { path } = codeIn(url);
-    const visit = {
-      ...preview,
-      surfaces,
-      request,
-      path,
-      origin: here.origin,
-      framed_by: here.framed_by,
-      signal,
-    };
+    const { origin, framed_by } = here;
+    const visit = { ...preview, surfaces, request, path, origin, framed_by, signal };
     await this.#options.pages[preview.target.kind].upgrade(visit, socket);
+  }
+
+  async #atWork(job_id: string): Promise<JobSurfaces> {
+    const surfaces = await this.#options.orchestrator.surfaces(job_id);
+    surfaces.ended.throwIfAborted();
+    return surfaces;
+  }
+
+  /** What is no error of the world goes into the log; the person is told no more than that it is there. */
+  #tellFault(error: unknown): void {
+    if (error instanceof AppError) return;
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#options.log("error", "A preview failed.", { error: detail });
   }
 
   #here({ headers }: IncomingMessage): PreviewOrigin {
     return this.#origins.of(headers.host ?? "");
   }
+}
+
+/** The address is whole, because a path may begin with two slashes, which would be another host. */
+function leadTo(location: string, response: ServerResponse): void {
+  response.writeHead(303, { location, "cache-control": "no-store", "referrer-policy": "no-referrer" }).end();
 }
 
 /** What is said of a job that is not at work. One that was removed is over, too. */
