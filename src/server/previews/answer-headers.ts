@@ -13,15 +13,17 @@ const DROPPED = new Set([
   "strict-transport-security",
 ]);
 
-/** What is set here for every preview. `same-origin-allow-popups` cuts the page off from who opened it, and leaves it what it opens. */
+/** Cuts a page off from who opened it, and leaves it what it opens. A page may ask for more, not for less. */
+const USUAL_OPENER = "same-origin-allow-popups";
 const OPENER_POLICIES = new Set(["same-origin", "same-origin-allow-popups", "noopener-allow-popups"]);
 
 /** Origins that may frame a preview, beside itself. */
 export type FramedBy = readonly string[];
 
 /** The headers that every page of a preview has, one that a sandbox made or one of ours. */
-export function pageLines(framed_by: FramedBy): HeaderLine[] {
+export function pageLines(framed_by: FramedBy, opener = USUAL_OPENER): HeaderLine[] {
   return [
+    ["Cross-Origin-Opener-Policy", opener],
     ["Content-Security-Policy", ["frame-ancestors 'self'", ...framed_by].join(" ")],
     ["Cross-Origin-Resource-Policy", "same-origin"],
     ["Origin-Agent-Cluster", "?1"],
@@ -34,7 +36,7 @@ export function pageLines(framed_by: FramedBy): HeaderLine[] {
  */
 export function previewAnswerLines(raw: readonly string[], framed_by: FramedBy): HeaderLine[] {
   const lines: HeaderLine[] = [];
-  let opener = "same-origin-allow-popups";
+  let opener = USUAL_OPENER;
   let referrer = false;
   for (const [name, value] of passedOn(headerLines(raw))) {
     const lower = name.toLowerCase();
@@ -50,7 +52,7 @@ export function previewAnswerLines(raw: readonly string[], framed_by: FramedBy):
     if (kept !== "") lines.push([name, kept]);
   }
   // The request for a service worker is refused; a copy in the browser's cache that was fetched as something else must not stand in for it.
-  lines.push(["Vary", "Service-Worker"], ["Cross-Origin-Opener-Policy", opener], ...pageLines(framed_by));
+  lines.push(["Vary", "Service-Worker"], ...pageLines(framed_by, opener));
   if (!referrer) lines.push(["Referrer-Policy", "same-origin"]);
   return lines;
 }
