@@ -48,7 +48,7 @@ export class LiveSocket implements Disposable {
     });
   }
 
-  /** Throws what the server refuses it with, as any request of the client does; `unreachable` when nothing answers. */
+  /** Throws what the server refuses it with, as every request of the client does; `unreachable` when nothing answers. */
   static async open(
     client: Client,
     call: { path: string; query?: Record<string, string | number | boolean | undefined> },

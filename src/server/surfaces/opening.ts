@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { AppError } from "../../contract/errors.ts";
 import type { JobSurfaces } from "../../core/job-surfaces.ts";
 import type { RouteContext } from "../route-context.ts";
 import { JobParams } from "../route-schemas.ts";
@@ -21,6 +22,8 @@ export function openingStream(
 ): { preHandler: (request: FastifyRequest, reply: FastifyReply) => Promise<void> } {
   return {
     preHandler: async (request, reply) => {
+      if (!request.ws)
+        throw new AppError({ code: "invalid_request", message: "Only WebSockets are taken here." });
       const { id } = JobParams.parse(request.params);
       const surfaces = await orchestrator.surfaces(id);
       const signal = requests.signal(reply);
