@@ -140,7 +140,7 @@ function lingeringAfter(batch: RunnerEvent[]): boolean | null {
 function blobsOf(event: RunnerEvent): string[] {
   const named = (...names: (string | null)[]): string[] => names.filter((name) => name !== null);
   if (event.type === "step.started") return named(event.data.code_blob);
-  if (event.type === "step.displayed") return named(event.data.blob);
+  if (event.type === "step.displayed" || event.type === "screen.captured") return named(event.data.blob);
   if (event.type === "file.changed") return named(event.data.blob, event.data.diff_blob);
   return [];
 }
