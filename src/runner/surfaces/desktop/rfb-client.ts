@@ -134,7 +134,11 @@ export class RfbClient implements Disposable {
   #listen(): void {
     const failed = (error: unknown): void => {
       this.#socket.destroy();
-      this.#failure = error instanceof Error ? error : new Error(String(error));
+      const what = error instanceof Error ? error.message : String(error);
+      this.#failure =
+        error instanceof AppError
+          ? error
+          : new AppError({ code: "conflict", message: `The desktop is gone: ${what}`, cause: error });
       this.#news.reject(this.#failure);
     };
     const read = async (): Promise<void> => {
