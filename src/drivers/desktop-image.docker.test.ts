@@ -98,8 +98,9 @@ test("an X server that was killed leaves nothing that keeps the next one from st
     server.kill("SIGKILL");
     await once(server, "exit");
     const { ready } = await serveX();
-    end(ready);`);
-  assert.equal(seen, "1\n");
+    const [greeting] = await once(connect(SOCKET), "data");
+    end({ ready, greeting: String(greeting) });`);
+  assert.deepEqual(seen, { ready: "1\n", greeting: "RFB 003.008\n" });
 });
 
 test("wallpaper and panel follow the size of the screen", async () => {
