@@ -178,6 +178,7 @@ test("a person opens the agent's notebook in Jupyter Lab, runs a cell and uses a
         plan(),
         { answer: call("python", { code: "best = 'Saturday'\nprint('agent set best')" }) },
         { answer: { ...call("python", { code: "print('agent reads', asked)" }), hold: "asked" } },
+        { answer: { ...call("python", { code: "print('agent goes on')" }), hold: "saved" } },
         { answer: { text: "It is done.", hold: "looked at" } },
         ...finish("Looked at.").slice(1),
       ],
@@ -215,8 +216,16 @@ test("a person opens the agent's notebook in Jupyter Lab, runs a cell and uses a
   await page.keyboard.type("asked = best.upper(); asked");
   await page.keyboard.press("Shift+Enter");
   await page.getByText("'SATURDAY'").waitFor();
+
+  // What the agent adds shows by itself, beside what is not saved yet, and both are saved without a question.
   play.release("asked");
-  await orchestrator.untilPrinted(job_id, "agent reads SATURDAY");
+  await page.getByText("agent reads SATURDAY", { exact: true }).waitFor();
+  const saved = page.waitForResponse((answer) => answer.request().method() === "PUT");
+  await page.keyboard.press("Control+s");
+  assert.equal((await saved).status(), 200);
+  assert.equal(await page.locator(".jp-Dialog").count(), 0);
+  play.release("saved");
+  await page.getByText("agent goes on", { exact: true }).waitFor();
 
   await page.keyboard.press("Escape");
   await page.keyboard.press("Control+Shift+C");
@@ -230,5 +239,12 @@ test("a person opens the agent's notebook in Jupyter Lab, runs a cell and uses a
   await page.getByText("agent@sandbox: ~/workspace/.sealwork").first().waitFor();
   assert.deepEqual(failed, [], "nothing is asked for elsewhere");
   play.release("looked at");
-  assertComplete(await place.done(job_id));
+  const done = await place.done(job_id);
+  assertComplete(done);
+  const cells: { source: string | string[] }[] = JSON.parse(text(done.zip, NOTEBOOK)).cells;
+  const sources = cells.map(({ source }) => [source].flat().join(""));
+  assert.deepEqual(
+    sources.filter((source) => /asked|goes on/.test(source)),
+    ["asked = best.upper(); asked", "print('agent reads', asked)", "print('agent goes on')"],
+  );
 });
