@@ -169,6 +169,24 @@ test("an image without Jupyter Lab says which template has it", async () => {
   await orchestrator.cancel(job_id);
 });
 
+test("an agent that has no kernel is said to have none, and people have kernels of their own", async () => {
+  const { orchestrator } = place;
+  const prompt = script("echo begun; sleep 600");
+  const job_id = await orchestrator.schedule({ agent: "script", prompt, template: "desktop" });
+  await orchestrator.untilPrinted(job_id, "begun");
+  using jupyter = new JupyterClient(orchestrator, job_id);
+  const notebook = { path: "a.ipynb", name: "a.ipynb", type: "notebook" };
+  await assert.rejects(
+    jupyter.sessions.startNew({ ...notebook, kernel: { name: "sealwork-session" } }),
+    /The agent has no Python kernel at the moment/,
+  );
+  const { kernel } = await jupyter.sessions.startNew({ ...notebook, kernel: { name: "python3" } });
+  assert(kernel !== null);
+  assert.equal(await runCell(kernel, "6 * 7"), "42");
+  await orchestrator.cancel(job_id);
+  await orchestrator.ended(job_id);
+});
+
 test("a person opens the agent's notebook in Jupyter Lab, runs a cell and uses a terminal", async () => {
   const { orchestrator } = place;
   const { job_id, play } = await place.begin(

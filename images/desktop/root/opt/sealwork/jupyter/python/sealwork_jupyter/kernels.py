@@ -27,10 +27,9 @@ POLL_S = 0.1
 # Of what a kernel says while nobody listens this much is kept for who comes back.
 KEPT_MAX_BYTES = 16 * 1024 * 1024
 
-NO_KERNEL = (
-    "The agent has no Python kernel at the moment: it starts with the next Python step of the agent. "
-    "Until then, choose the kernel Python 3."
-)
+# Lab shows it in a dialog that does not break lines.
+NO_KERNEL = """The agent has no Python kernel at the moment: it starts with the agent's next Python step.
+Until then, choose the kernel Python 3."""
 
 
 class Kernel(ServerKernelManager):
