@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import WebSocket, { createWebSocketStream } from "ws";
 import { AgentsPlace, assertComplete, call, finish, ofType, plan, shell } from "./agents.ts";
+import { RfbViewer } from "./rfb-viewer.ts";
 
 const fence = (language: string, code: string) => `\`\`\`${language}\n${code}\n\`\`\``;
 const PNG = "89504e470d0a1a0a";
@@ -16,6 +19,14 @@ onclick = ondblclick = oncontextmenu = told;
 let place: AgentsPlace;
 before(async () => {
   place = await AgentsPlace.start();
+  // The image may have to be built first, which takes longer than anything here waits for.
+  const { orchestrator } = place;
+  const job_id = await orchestrator.schedule({
+    prompt: fence("sh", "true"),
+    template: "desktop",
+    agent: "script",
+  });
+  while ((await orchestrator.job(job_id)).phase !== "ended") await sleep(500);
 });
 after(() => place[Symbol.asyncDispose]());
 
@@ -135,4 +146,24 @@ test("before the model changes something on the desktop a person is asked, where
   await place.orchestrator.answer(job_id, asked.data.n, "deny");
   const { events } = await place.done(job_id);
   assert.equal(ofType(events, "approval.asked").length, 1);
+});
+
+test("while somebody watches, what changes on the screen is captured", async () => {
+  const { orchestrator } = place;
+  const prompt = fence("sh", "echo begun; sleep 2; lxterminal & sleep 1000");
+  const job_id = await orchestrator.schedule({ prompt, template: "desktop", agent: "script" });
+  await orchestrator.untilPrinted(job_id, "begun");
+  const url = `${orchestrator.url.replace("http", "ws")}/jobs/${job_id}/desktop?viewer=anna-0001&name=Anna`;
+  const socket = new WebSocket(url, { headers: { authorization: `Bearer ${orchestrator.token}` } });
+  using _viewer = await RfbViewer.connect(createWebSocketStream(socket));
+  const blobs = new Set<string>();
+  await orchestrator.until(job_id, (event) => {
+    if (event.type === "screen.captured") {
+      assert.equal(event.data.step, null);
+      blobs.add(event.data.blob);
+    }
+    // The empty desktop, and the terminal on it.
+    return blobs.size >= 2;
+  });
+  await orchestrator.cancel(job_id);
 });

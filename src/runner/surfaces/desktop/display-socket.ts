@@ -36,6 +36,8 @@ export class DisplaySocket implements AsyncDisposable {
     this.#server?.close();
     const server = createServer({ allowHalfOpen: true }, (client) => this.#take(client));
     this.#server = server;
+    // A program that cannot be taken, for want of descriptors, sees no display.
+    server.on("error", () => undefined);
     try {
       await mkdir(FOLDER, { recursive: true });
       // As every program of X expects it; the umask may take bits away.

@@ -12,8 +12,10 @@ const WHEEL = { up: 8, down: 16, left: 32, right: 64 };
 /** Programs take what follows faster than a hand could do it for one movement. */
 const HAND_MS = 30;
 const DRAG_STEPS = 12;
-/** A browser that starts shows its window within this time, else it is looked at as it is. */
+/** A browser that starts shows its window within this time, one that runs a page of another title within the second; else it is looked at as it is. */
 const WINDOW_MAX_MS = 10_000;
+const TITLE_MAX_MS = 2_000;
+const BROWSER_TITLE = / Chromium$/;
 const PAGE_MAX_MS = 4_000;
 const WINDOWS_MAX = 200;
 
@@ -149,7 +151,8 @@ async function open({ hands, client, signal }: Stage, url: string): Promise<Perf
   const before = await windows(hands, signal);
   const { ok, output } = await hands.programs.run([BROWSER, url], signal);
   if (!ok) return { problem: `The browser could not be started: ${output}`, text: "" };
-  const until = performance.now() + WINDOW_MAX_MS;
+  const runs = before.some(({ title }) => BROWSER_TITLE.test(title));
+  const until = performance.now() + (runs ? TITLE_MAX_MS : WINDOW_MAX_MS);
   const isNew = ({ id, title }: Window): boolean =>
     !before.some((one) => one.id === id && one.title === title);
   while (performance.now() < until && !(await windows(hands, signal)).some(isNew))
