@@ -4,7 +4,7 @@ const CLIPBOARD_MAX_BYTES = 8 * 1024 * 1024;
 /** One who drove and comes back this soon goes on driving. Later the agent may be in the middle of something. */
 const RESUME_MS = 60_000;
 const SURE_MS = 4_000;
-const HINT_MS = 3_500;
+const HINT_MS = 5_000;
 const STATE_RETRY_MS = 1_000;
 
 const me = { viewer: kept("viewer", newId), name: kept("name", nameFromAddress) };
@@ -186,14 +186,15 @@ at("clipboard-shared").addEventListener("change", ({ target }) =>
 at("retry").addEventListener("click", () => location.reload());
 
 // Whoever clicks or types without driving is told why nothing happens.
-for (const type of ["mousedown", "touchstart", "keydown"])
-  stage.addEventListener(
-    type,
-    () => {
-      if (rfb !== null && !drives()) hint("You are watching. Take control to click and type.");
-    },
-    { capture: true, passive: true },
-  );
+const watching = () => {
+  if (rfb !== null && !drives()) hint("You are watching. Take control to click and type.");
+};
+for (const type of ["mousedown", "touchstart"])
+  stage.addEventListener(type, watching, { capture: true, passive: true });
+document.addEventListener("keydown", ({ target, key }) => {
+  const elsewhere = target.closest?.("header, .panel") ?? null;
+  if (elsewhere === null && key.length === 1) watching();
+});
 
 async function order(path, body) {
   try {
