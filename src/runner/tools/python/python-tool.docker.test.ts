@@ -161,7 +161,11 @@ test("a kernel that somebody restarts has a successor for both, and the next ste
   timeout: 300_000,
 }, async () => {
   const restart = `client.control_channel.send(client.session.msg("shutdown_request", {"restart": True}))
-while client.get_iopub_msg(timeout=30)["content"].get("execution_state") != "starting": pass
+import socket
+def listens():
+    return socket.socket(socket.AF_UNIX).connect_ex(f"{client.ip}-{client.hb_port}") == 0
+while listens(): time.sleep(0.01)
+while not listens(): time.sleep(0.01)
 client.wait_for_ready(timeout=30)
 client.execute("z = 7", reply=True, timeout=30)`;
   const { results } = await inside([
