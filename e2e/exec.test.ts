@@ -40,6 +40,19 @@ test("a command has an exit code, two streams of output, an input with an end, a
   assert.equal(command.all("stderr").toString(), "gr\u00fc\u00dfe from /home/agent\n");
 });
 
+test("a program can open its standard input again, and an input that it does not read to the end stops nothing", async () => {
+  const command = await exec("sh", "-c", "head -c 6 /dev/stdin; wc -c < /dev/stdin");
+  command.stdin("first ");
+  await command.saw("first ");
+  command.stdin(Buffer.alloc(300_000));
+  command.send({ type: "end_of_input" });
+  await command.told("exited");
+  assert.equal(command.all().toString(), "first 300000\n");
+  const careless = await exec("sh", "-c", "sleep 0.2; echo done");
+  careless.stdin(Buffer.alloc(10_000_000));
+  assert.equal((await careless.told("exited")).exit_code, 0);
+});
+
 test("a signal reaches the command, and its end says so", async () => {
   const command = await exec("sh", "-c", "echo begun; exec sleep 1000");
   await command.saw("begun");

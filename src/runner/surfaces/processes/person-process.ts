@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { constants as os } from "node:os";
+import type { Writable } from "node:stream";
 import { AppError, type ErrorCode } from "../../../contract/errors.ts";
 import type { ProcessOrder } from "../../../contract/surfaces.ts";
 import type { ToolEnd } from "../../process/reaper.ts";
@@ -12,6 +13,7 @@ import {
   type ToolProcesses,
   type ToolStart,
 } from "../../process/tool-processes.ts";
+import type { InputPipe } from "./input-pipe.ts";
 
 export type Exit = { exit_code: number | null; signal: string | null };
 
@@ -19,27 +21,38 @@ export type Exit = { exit_code: number | null; signal: string | null };
 export class PersonProcess {
   readonly #running: RunningTool;
   readonly #told: Pick<ToolStart, "argv" | "cwd">;
+  readonly #input: Writable | null;
 
-  private constructor(running: RunningTool, told: Pick<ToolStart, "argv" | "cwd">) {
+  private constructor(running: RunningTool, input: Writable | null, told: Pick<ToolStart, "argv" | "cwd">) {
     this.#running = running;
+    this.#input = input;
     this.#told = told;
   }
 
   /**
    * Resolves when it runs. Throws AppError `not_found` for a program that is not there, `invalid_path` for a folder that cannot be entered,
-   * `conflict` for all else that keeps it from starting.
+   * `conflict` for all else that keeps it from starting. `pipe` becomes its standard input; without one it has a terminal's.
    */
-  static async start(processes: ToolProcesses, tool: Omit<ToolStart, "stdin">): Promise<PersonProcess> {
-    const running = await processes.start({ ...tool, stdin: "pipe" });
-    if (typeof running === "string") throw new AppError({ code: "conflict", message: running });
-    const process = new PersonProcess(running, tool);
+  static async start(
+    processes: ToolProcesses,
+    tool: Omit<ToolStart, "stdin">,
+    pipe: InputPipe | null = null,
+  ): Promise<PersonProcess> {
+    const running = await processes.start({ ...tool, stdin: pipe ?? "pipe" });
+    if (typeof running === "string") {
+      pipe?.input.destroy();
+      throw new AppError({ code: "conflict", message: running });
+    }
+    const process = new PersonProcess(running, pipe === null ? running.reaper.input : pipe.input, tool);
     if ((await running.reaper.pid) !== null) return process;
+    process.#input?.destroy();
     throw process.#notStarted(await running.reaper.toolEnded);
   }
 
   /** How it ended, once `ending` was called and its output up to there was taken. What it left behind lives on. */
   async exited(ending: () => void): Promise<Exit> {
     const end = await this.#running.reaper.toolEnded;
+    this.#input?.destroy();
     ending();
     await this.#running.finish();
     const { exit_code, signal } = this.#resultOf(end);
@@ -48,7 +61,7 @@ export class PersonProcess {
 
   /** Resolves when there is room for more; at once when it reads nothing any more. The signal ends the waiting. */
   async input(data: Buffer, signal: AbortSignal): Promise<void> {
-    const { input } = this.#running.reaper;
+    const input = this.#input;
     if (input === null || input.destroyed || input.writableEnded || input.write(data)) return;
     const settled = new AbortController();
     const either = AbortSignal.any([signal, settled.signal]);
@@ -63,7 +76,7 @@ export class PersonProcess {
   obey(order: ProcessOrder): void {
     if (order.type === "resize") this.#running.reaper.resize(order);
     else if (order.type === "signal") this.#running.reaper.signal(os.signals[order.signal]);
-    else this.#running.reaper.input?.end();
+    else this.#input?.end();
   }
 
   /** Ends it with all that came of it: asked first, and killed when it does not go by itself. */

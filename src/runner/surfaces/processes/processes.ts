@@ -10,6 +10,7 @@ import {
   type TerminalInfo,
 } from "../../../contract/surfaces.ts";
 import type { TakeStream } from "../../handlers.ts";
+import { FifoSupply } from "../../process/fifo.ts";
 import type { SurfacePlace } from "../place.ts";
 import type { PersonProcess } from "./person-process.ts";
 import { startCommand } from "./single-command.ts";
@@ -35,12 +36,14 @@ class PeoplesProcesses implements Processes {
   readonly #place: SurfacePlace;
   readonly #terminals = new Map<string, Terminal>();
   readonly #commands = new Set<PersonProcess>();
+  readonly #pipes: FifoSupply;
   /** Terminals that are being opened; they count as well. */
   #opening = 0;
   #ended = false;
 
   constructor(place: SurfacePlace) {
     this.#place = place;
+    this.#pipes = new FifoSupply({ folder: place.scratch, named: true });
   }
 
   readonly take: TakeStream = (stream) => {
@@ -63,6 +66,7 @@ class PeoplesProcesses implements Processes {
       ...this.#terminals.values().map((terminal) => terminal.end()),
       ...this.#commands.values().map((command) => command.kill()),
     ]);
+    await this.#pipes[Symbol.asyncDispose]();
   }
 
   /** Never rejects: what goes wrong is told to the other side, or cuts the connection. */
@@ -98,7 +102,7 @@ class PeoplesProcesses implements Processes {
   }
 
   async #run(request: ProcessRequest, stream: Duplex): Promise<PersonProcess> {
-    const command = await startCommand(request, stream, this.#place);
+    const command = await startCommand(request, stream, { place: this.#place, pipes: this.#pipes });
     this.#commands.add(command);
     stream.once("close", () => this.#commands.delete(command));
     return this.#unlessEnded(command, () => command.kill());

@@ -1,7 +1,10 @@
 import type { Duplex } from "node:stream";
 import { controlFrame, encodeFrame } from "../../../contract/frames.ts";
 import type { ProcessNews, ProcessRequest } from "../../../contract/surfaces.ts";
+import type { FifoSupply } from "../../process/fifo.ts";
+import type { ToolStart } from "../../process/tool-processes.ts";
 import type { SurfacePlace } from "../place.ts";
+import { withInputPipe } from "./input-pipe.ts";
 import { loginShell } from "./login-shell.ts";
 import { PersonProcess } from "./person-process.ts";
 import { processPlace } from "./process-place.ts";
@@ -13,19 +16,16 @@ import { processPlace } from "./process-place.ts";
 export async function startCommand(
   request: Pick<ProcessRequest, "command" | "cwd" | "env">,
   stream: Duplex,
-  place: SurfacePlace,
+  { place, pipes }: { place: SurfacePlace; pipes: FifoSupply },
 ): Promise<PersonProcess> {
   const { cwd, env } = await processPlace(request, place);
   const [program = "", ...args] = request.command ?? (await loginShell(env)).argv;
-  const process = await PersonProcess.start(place.processes, {
-    argv: [program, ...args],
-    cwd,
-    env,
-    onOutput: async (channel, data) => {
-      if (stream.destroyed || stream.write(encodeFrame({ channel, data }))) return;
-      await room(stream);
-    },
-  });
+  const onOutput: ToolStart["onOutput"] = async (channel, data) => {
+    if (stream.destroyed || stream.write(encodeFrame({ channel, data }))) return;
+    await room(stream);
+  };
+  const tool = { argv: [program, ...args] as [string, ...string[]], cwd, env, onOutput };
+  const process = await withInputPipe(pipes, (pipe) => PersonProcess.start(place.processes, tool, pipe));
   tell(stream, { type: "opened", terminal: null });
   void untilEnded(process, stream);
   return process;
