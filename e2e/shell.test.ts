@@ -167,6 +167,34 @@ test("sealwork forward: a port is open here, both directions end by themselves, 
   await orchestrator.cancel(serving);
 });
 
+test("sealwork desktop: a VNC viewer of this machine connects, and drives when it was asked for; an image without a desktop says so", async () => {
+  const local = (printed: string) => Number(/127\.0\.0\.1:(\d+)/.exec(printed)?.[1]);
+  const job_id = await idleJob(orchestrator, "desktop");
+  const args = ["desktop", job_id, "--control", "--name", "Anna"];
+  const driving = new CliProcess(args, { env: environment() });
+  await driving.untilPrinted("Until Ctrl-C");
+  const viewer = connectTcp(local(driving.printed.stdout), "127.0.0.1");
+  const [greeting] = await once(viewer, "data");
+  assert.equal(String(greeting), "RFB 003.008\n");
+  const { held_by } = (await (await orchestrator.fetch(`/jobs/${job_id}/desktop`)).json()) as {
+    held_by: string;
+  };
+  assert.equal(held_by, "Anna");
+  viewer.destroy();
+  driving.kill("SIGINT");
+  assert.equal((await driving.ended).code, 0);
+  await orchestrator.cancel(job_id);
+  const base = await idleJob(orchestrator);
+  const without = new CliProcess(["desktop", base], { env: environment() });
+  await without.untilPrinted("Until Ctrl-C");
+  const nobody = connectTcp(local(without.printed.stdout), "127.0.0.1");
+  await assert.rejects(once(nobody, "close"), { code: "ECONNRESET" });
+  await without.untilPrinted("This image has no desktop");
+  without.kill("SIGINT");
+  await without.ended;
+  await orchestrator.cancel(base);
+});
+
 test("sealwork shell and forward end with the job, and say so", async (t) => {
   const own = await idleJob(orchestrator);
   const screen = terminal(t, `"$NODE" "$PROGRAM" shell ${own}; echo "code $?"`);
