@@ -19,10 +19,7 @@ let orchestrator: TestOrchestrator;
 before(async () => {
   orchestrator = await TestOrchestrator.start();
 });
-after(() => {
-  if (process.env.DBG) console.log(orchestrator.logged);
-  return orchestrator[Symbol.asyncDispose]();
-});
+after(() => orchestrator[Symbol.asyncDispose]());
 
 const inUrl = (path: string) => path.split("/").map(encodeURIComponent).join("/");
 
@@ -69,6 +66,8 @@ async function put(
   const headers = { authorization: `Bearer ${orchestrator.token}` };
   const sending = request(url, { method: "PUT", headers });
   const answered = once(sending, "response");
+  // The content may fail first, and says so itself.
+  answered.catch(() => undefined);
   await pipeline(content, sending);
   const [answer] = await answered;
   return { status: answer.statusCode, text: String(Buffer.concat(await answer.toArray())) };
@@ -229,15 +228,36 @@ test("a job that is cancelled in the middle of an upload packs what was there, a
 
 test("what does not fit into the job's disk is refused, and the job goes on", async () => {
   const job_id = await atWork("head -c 10000000 /dev/zero > some", { disk_bytes: 64 * MiB });
-  const { status, text } = await put(job_id, "large", Readable.from(pieces(80 * MiB))).catch((error) => ({
-    status: 507,
-    text: `disk_full, cut off while sending: ${error}`,
-  }));
+  const { status, text } = await put(job_id, "large", Readable.from(pieces(80 * MiB)));
   assert.match(`${status} ${text}`, /^507 .*disk_full/);
   assert.deepEqual(await list(job_id), ["some"]);
   assert.equal((await put(job_id, "small", Readable.from(pieces(20 * MiB)))).status, 201);
   assert.equal((await orchestrator.job(job_id)).status, "running");
   await end(job_id);
+});
+
+test("what steps change in the workspace is told: once where a step tells it itself, and bounded for a burst", async () => {
+  const file = "```text file=made/by-step.txt\nby step\n```";
+  const shell = script(
+    "mkdir -p a/b; echo 1 > a/b/c; sleep 2; echo 22 > a/b/c; sleep 2; rm a/b/c; mkdir -p node_modules/x; touch node_modules/x/y; sleep 2",
+    "mkdir many; cd many; for i in $(seq 3000); do echo $i > $i; done",
+  );
+  const job_id = await orchestrator.schedule({ prompt: `${file}\n\n${shell}` });
+  await orchestrator.ended(job_id);
+  const events = await orchestrator.allEvents(job_id);
+  const told = events.flatMap((event) =>
+    event.type === "file.changed" ? [`${event.data.change} ${event.data.path} ${event.data.size_bytes}`] : [],
+  );
+  const few = told.filter((line) => !line.includes("many/"));
+  assert.deepEqual(few, [
+    "created made/by-step.txt 8",
+    "created a/b/c 2",
+    "modified a/b/c 3",
+    "deleted a/b/c 0",
+  ]);
+  assert.ok(told.length > few.length && told.length < 1_100, `${told.length} were told`);
+  const limits = events.filter((event) => event.type === "limit.reached");
+  assert.equal(limits.length, 1, JSON.stringify(limits));
 });
 
 test("several writers of one file leave one of their contents whole", async () => {

@@ -139,7 +139,7 @@ const fromRunner = {
   "port.opened": z.object({ port: z.int().min(1).max(65_535), process: z.string().max(256).nullable() }),
   "port.closed": z.object({ port: z.int().min(1).max(65_535) }),
   "limit.reached": z.object({
-    limit: z.enum(["output", "disk", "memory", "pids", "events", "blobs"]),
+    limit: z.enum(["output", "disk", "memory", "pids", "events", "blobs", "files"]),
     message: shortText,
     limit_value: z.number().nullable(),
     value: z.number().nullable(),

@@ -11,6 +11,7 @@ import { StopCause, type ToolProcesses } from "./process/tool-processes.ts";
 import { Surfaces } from "./surfaces/surfaces.ts";
 import type { Cgroup } from "./watch/cgroup.ts";
 import { DiskWatch, isDiskFull } from "./watch/disk.ts";
+import { FileNews } from "./watch/file-news.ts";
 import { MetricsWatch } from "./watch/metrics.ts";
 
 export type JobPlace = {
@@ -80,18 +81,19 @@ export class RunnerJob {
       await using disk = new DiskWatch({ folder: home, limit_bytes, over });
       this.disk = disk;
       await using _metrics = new MetricsWatch({ cgroup, disk_bytes: () => disk.used_bytes, emit });
-      end = await this.#agent();
+      await using files = new FileNews({ workspace: this.#place.workspace, emit });
+      end = await this.#agent(files.emit);
     }
     await said;
     await emit({ type: "agent.ended", data: end });
   }
 
-  async #agent(): Promise<AgentEnd> {
+  async #agent(emit: JobPlace["emit"]): Promise<AgentEnd> {
     const { home } = this.#place;
     try {
       await using outside = await openOutside(this.start, this.#place);
       await using _surfaces = this.surfaces;
-      const end = await this.#work(outside);
+      const end = await this.#work(outside, emit);
       if (end.reason?.code !== "step_failed" || !(await isDiskFull(home))) return end;
       const message = `The disk is full. ${end.reason.message}`;
       return { ...end, reason: { code: "disk_full", message, hint: REASONS.disk_full } };
@@ -105,8 +107,9 @@ export class RunnerJob {
     }
   }
 
-  async #work(outside: Outside): Promise<AgentEnd> {
-    const { env: image, cgroup: _, link_folder: __, ...place } = this.#place;
+  async #work(outside: Outside, emit: JobPlace["emit"]): Promise<AgentEnd> {
+    const { env: image, cgroup: _, link_folder: __, ...rest } = this.#place;
+    const place = { ...rest, emit };
     const { start } = this;
     const { signal } = this.#stopping;
     const env = { ...image, ...outside.env, ...start.env };

@@ -80,7 +80,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   if (shown.code === "body_too_large") {
     // A client that still sends reads no answer, and one whose connection is cut meanwhile sees only that.
     reply.removeHeader("connection");
-    drain(request.raw);
+    void drain(request.raw);
   }
   // The body may be in any state of being read, so what was said about content of the planned answer no longer holds.
   for (const header of ["content-length", "content-range", "content-disposition", "etag", "accept-ranges"])

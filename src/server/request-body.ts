@@ -18,7 +18,7 @@ export function requestBody(raw: IncomingMessage): { content: Readable } & Async
     content,
     async [Symbol.asyncDispose]() {
       content.destroy();
-      drain(raw);
+      await drain(raw);
     },
   };
 }
@@ -55,9 +55,15 @@ function failWith(raw: IncomingMessage, content: Readable): void {
   if (raw.destroyed) cut();
 }
 
-/** Reads on after an upload that nobody wants any more. */
-export function drain(raw: IncomingMessage): void {
-  if (raw.readableEnded || raw.destroyed) return;
+/**
+ * Reads on after an upload that nobody wants any more, and resolves when that is over. An answer that is sent before holds the client up: the
+ * platform stops reading a request that has been answered.
+ */
+export function drain(raw: IncomingMessage): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (raw.readableEnded || raw.destroyed) return Promise.resolve();
+  raw.once("end", resolve);
+  raw.once("close", resolve);
   raw.unpipe();
   let length = 0;
   raw.on("data", (chunk: Buffer) => {
@@ -65,4 +71,5 @@ export function drain(raw: IncomingMessage): void {
     if (length > DRAIN_MAX_BYTES) raw.destroy();
   });
   raw.resume();
+  return promise;
 }

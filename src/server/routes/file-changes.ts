@@ -56,7 +56,7 @@ export function fileChangeRoutes(app: App, context: RouteContext): void {
         }
         return { files: written };
       } finally {
-        drain(request.raw);
+        await drain(request.raw);
       }
     },
   );

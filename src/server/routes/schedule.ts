@@ -55,7 +55,7 @@ export function scheduleRoutes(app: App, context: RouteContext): void {
         });
         return answerOf(await orchestrator.schedule(wanted, { upload: files, idempotency }, signal));
       } finally {
-        if (multipart) drain(request.raw);
+        if (multipart) await drain(request.raw);
       }
     },
   );
