@@ -7,6 +7,7 @@ import { readSettings } from "../src/bin/settings.ts";
 import { silentProgress } from "../src/cli/progress.ts";
 import type { Machine } from "./bench-sandbox.ts";
 import { measureColdStart } from "./cold-start.ts";
+import { measureFileTransfer } from "./file-transfer.ts";
 import { measureMemory } from "./memory.ts";
 import { measureNewProcess } from "./new-process.ts";
 import { type Figures, targetsOf, textOf } from "./report.ts";
@@ -22,6 +23,9 @@ const { values } = parseArgs({
 const runs = Number(values.runs);
 if (!Number.isSafeInteger(runs) || runs < 1)
   throw new Error(`--runs takes a whole number from 1, not ${values.runs}.`);
+
+/** Each takes seconds, and differs little from the next. */
+const TRANSFERS_MAX = 5;
 
 const machine = await findMachine();
 let figures: Figures;
@@ -40,6 +44,7 @@ let figures: Figures;
     process: await measureNewProcess(machine, 2 * runs),
     memory: await measureMemory(machine, orchestrator),
     terminal: await measureTerminalEcho(machine, orchestrator, 10 * runs),
+    files: await measureFileTransfer(orchestrator, Math.min(runs, TRANSFERS_MAX)),
   };
 }
 const targets = targetsOf(figures);

@@ -1,4 +1,5 @@
 import type { ColdStart } from "./cold-start.ts";
+import type { FileTransfer } from "./file-transfer.ts";
 import type { Memory } from "./memory.ts";
 import type { NewProcess } from "./new-process.ts";
 import type { Summary } from "./statistics.ts";
@@ -7,6 +8,7 @@ import type { TerminalEcho } from "./terminal-echo.ts";
 const COLD_RATIO_MAX = 1.5;
 const PROCESS_MAX_MS = 10;
 const ECHO_MAX_MS = 10;
+const COPY_RATIO_MAX = 1;
 const ORCHESTRATOR_MAX_MB = 150;
 const SANDBOX_MAX_MB = 60;
 
@@ -18,11 +20,12 @@ export type Figures = {
   process: NewProcess;
   memory: Memory;
   terminal: TerminalEcho;
+  files: FileTransfer;
 };
 
 export type Target = { name: string; measured: number; at_most: number; unit: string; met: boolean };
 
-export function targetsOf({ cold, process, memory, terminal }: Figures): Target[] {
+export function targetsOf({ cold, process, memory, terminal, files }: Figures): Target[] {
   const target = (name: string, measured: number, at_most: number, unit: string): Target => ({
     name,
     measured: Math.round(measured * 100) / 100,
@@ -40,13 +43,20 @@ export function targetsOf({ cold, process, memory, terminal }: Figures): Target[
     target("first output of a new process", process.link.median, PROCESS_MAX_MS, "ms"),
     target("terminal echo", terminal.idle.median, ECHO_MAX_MS, "ms"),
     target("terminal echo while 1 GB is downloaded", terminal.downloading.median, ECHO_MAX_MS, "ms"),
+    target(
+      "1 GB out of a sandbox against docker cp",
+      timesAsLong(files.out),
+      COPY_RATIO_MAX,
+      "times as long",
+    ),
+    target("1 GB into a sandbox against docker cp", timesAsLong(files.in), COPY_RATIO_MAX, "times as long"),
     target("idle orchestrator (RSS)", memory.orchestrator.rss, ORCHESTRATOR_MAX_MB, "MB"),
     target("idle sandbox", memory.sandbox.used, SANDBOX_MAX_MB, "MB"),
   ];
 }
 
 export function textOf(figures: Figures, targets: readonly Target[]): string {
-  const { cold, process, memory, terminal } = figures;
+  const { cold, process, memory, terminal, files } = figures;
   const ratio = (cold.sealwork.median / cold.docker_run.median).toFixed(2);
   const own_ratio = (cold.sealwork.median / cold.docker_hardened.median).toFixed(2);
   const exec_ratio = (process.docker_exec.median / process.link.median).toFixed(1);
@@ -75,6 +85,12 @@ export function textOf(figures: Figures, targets: readonly Target[]): string {
     row("docker exec -it while 1 GB is downloaded beside it", terminal.docker_exec_downloading),
     `  ${(terminal.idle.median / terminal.docker_exec.median).toFixed(2)} times docker exec, ${(terminal.downloading.median / terminal.docker_exec_downloading.median).toFixed(2)} times while downloading`,
     "",
+    "1 GB between a file here and one in a sandbox, ms         median      p95   lowest",
+    row("out: curl, HTTP, orchestrator, link, runner", files.out.sealwork),
+    row("out: docker cp", files.out.docker_cp),
+    row("in: curl, HTTP, orchestrator, link, runner", files.in.sealwork),
+    row("in: docker cp", files.in.docker_cp),
+    "",
     "Idle memory, MB",
     `  orchestrator after ten jobs: RSS ${memory.orchestrator.rss.toFixed(1)}, PSS ${memory.orchestrator.pss.toFixed(1)}`,
     `  linked sandbox: ${memory.sandbox.used.toFixed(1)} in all; its runner RSS ${memory.sandbox.runner_rss.toFixed(1)}, PSS ${memory.sandbox.runner_pss.toFixed(1)}`,
@@ -87,6 +103,10 @@ export function textOf(figures: Figures, targets: readonly Target[]): string {
     "",
   ];
   return lines.join("\n");
+}
+
+function timesAsLong({ sealwork, docker_cp }: FileTransfer["out"]): number {
+  return sealwork.median / docker_cp.median;
 }
 
 function row(name: string, { median, p95, lowest }: Summary): string {
