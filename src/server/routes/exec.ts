@@ -50,9 +50,11 @@ export function execRoutes(app: App, context: RouteContext): void {
         clearTimeout(late);
         return { ...wanted.data, terminal: null, pty: null, record: false };
       });
-      void process.show(socket, ({ channel, data }) =>
-        Buffer.concat([Buffer.of(CHANNELS.indexOf(channel)), data]),
-      );
+      void process.show(socket, ({ channel, data }) => {
+        // Somebody waits for what it prints, and sent nothing meanwhile.
+        surfaces.touch();
+        return Buffer.concat([Buffer.of(CHANNELS.indexOf(channel)), data]);
+      });
     },
   );
 }
