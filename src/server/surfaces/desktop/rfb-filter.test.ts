@@ -97,8 +97,30 @@ test("the clipboard passes from who drives, unless it is switched off; what a cl
     Buffer.concat(filter.take(Buffer.concat([cutText("no"), caps, key(A, true)]))),
     Buffer.concat([caps, key(A, true)]),
   );
-  const hidden = extendedCutText(CLIPBOARD_CAPS, Buffer.alloc(1000));
-  assert.deepEqual(filter.take(hidden), [], "a clipboard in the guise of caps");
+});
+
+test("nothing hides in an extended clipboard message behind what its flags account for, where the server reads on", () => {
+  const typed = Buffer.concat([key(A, true), key(A, false)]);
+  const actions = {
+    caps: 0x0100_0000,
+    many: 0x1f00_0003,
+    request: 0x0200_0001,
+    peek: 0x0400_0000,
+    notify: 0x0800_0001,
+  };
+  for (const [action, flags] of Object.entries(actions))
+    for (const drives of [true, false]) {
+      const hidden = extendedCutText(flags, typed);
+      if (action === "many") hidden.writeUInt32BE(flags & 0xffff_0000, 8);
+      assert.throws(() => ready({ drives }).take(hidden), refused, action);
+      assert.throws(
+        () => ready({ drives }).take(extendedCutText(flags, Buffer.alloc(1000))),
+        refused,
+        action,
+      );
+    }
+  const two_sizes = extendedCutText(0x0100_0003, Buffer.alloc(8));
+  assert.deepEqual(Buffer.concat(ready({}).take(two_sizes)), two_sizes);
 });
 
 test("a clipboard streams through, or past, without being kept", () => {
@@ -319,7 +341,9 @@ function typesRead(bytes: Buffer): string[] {
     const size = at + 8 <= bytes.length ? bytes.readInt32BE(at + 4) : 0;
     const caps = size < 0 && ((bytes[at + 8] ?? 0) & 1) === 1;
     read.push(caps ? "caps" : "clipboard");
-    at += 8 + Math.abs(size);
+    // Of caps it reads as many sizes as there are formats, however long the message calls itself.
+    const formats = u16(10).toString(2).replaceAll("0", "").length;
+    at += caps ? 12 + 4 * formats : 8 + Math.abs(size);
   }
   return read;
 }

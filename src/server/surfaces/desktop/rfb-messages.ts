@@ -21,9 +21,10 @@ export const CLIENT_MESSAGE = {
 
 /** What is pasted into a desktop at once. */
 export const CUT_TEXT_MAX_BYTES = 8 * 1024 * 1024;
-/** The flag of an extended clipboard message that only says what a client can do, with at most 16 sizes. */
-const CLIPBOARD_CAPS = 0x0100_0000;
-const CLIPBOARD_CAPS_MAX_BYTES = 4 + 16 * 4;
+/** The highest byte of an extended clipboard message's flags is what it does: it says what a client can do, or provides a clipboard. */
+const CLIPBOARD_ACTION_SHIFT = 24;
+const CLIPBOARD_CAPS = 0x01;
+const CLIPBOARD_PROVIDE = 0x10;
 const ENCODINGS_MAX = 512;
 const FENCE_MAX_BYTES = 64;
 const QEMU_EXTENDED_KEY = 0;
@@ -86,9 +87,25 @@ export function cutText(head: Buffer): { extended: boolean; body_bytes: number }
   return { extended: true, body_bytes: size - 4 };
 }
 
-/** Whether the head of an extended ClientCutText only says what the client can do, which carries no clipboard. */
+/**
+ * Whether the head of an extended ClientCutText only says what the client can do, which carries no clipboard. Throws AppError
+ * `invalid_request` for a body that the flags do not account for: TigerVNC's server reads what the flags say, and takes the rest for messages.
+ */
 export function isClipboardCaps(head: Buffer, body_bytes: number): boolean {
-  return (head.readUInt32BE(8) & CLIPBOARD_CAPS) !== 0 && body_bytes + 4 <= CLIPBOARD_CAPS_MAX_BYTES;
+  const flags = head.readUInt32BE(8);
+  const action = flags >>> CLIPBOARD_ACTION_SHIFT;
+  if (action === CLIPBOARD_PROVIDE) return false;
+  const is_caps = (action & CLIPBOARD_CAPS) !== 0;
+  if (body_bytes !== (is_caps ? 4 * formatsIn(flags) : 0))
+    throw broken(`an extended clipboard message with ${body_bytes} bytes that its flags do not account for`);
+  return is_caps;
+}
+
+/** How many of the 16 formats these flags name; in caps each has a size of 4 bytes. */
+function formatsIn(flags: number): number {
+  let formats = 0;
+  for (let bit = 0; bit < 16; bit++) formats += (flags >>> bit) & 1;
+  return formats;
 }
 
 /**
