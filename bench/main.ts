@@ -7,6 +7,7 @@ import { readSettings } from "../src/bin/settings.ts";
 import { silentProgress } from "../src/cli/progress.ts";
 import type { Machine } from "./bench-sandbox.ts";
 import { measureColdStart } from "./cold-start.ts";
+import { measureDesktop } from "./desktop.ts";
 import { measureFileTransfer } from "./file-transfer.ts";
 import { measureMemory } from "./memory.ts";
 import { measureNewProcess } from "./new-process.ts";
@@ -44,6 +45,7 @@ let figures: Figures;
     process: await measureNewProcess(machine, 2 * runs),
     memory: await measureMemory(machine, orchestrator),
     terminal: await measureTerminalEcho(machine, orchestrator, 10 * runs),
+    desktop: await measureDesktop(orchestrator, Math.ceil(runs / 5)),
     files: await measureFileTransfer(orchestrator, Math.min(runs, TRANSFERS_MAX)),
   };
 }

@@ -1,4 +1,5 @@
 import type { ColdStart } from "./cold-start.ts";
+import type { DesktopFigures } from "./desktop.ts";
 import type { FileTransfer } from "./file-transfer.ts";
 import type { Memory } from "./memory.ts";
 import type { NewProcess } from "./new-process.ts";
@@ -94,6 +95,17 @@ export function textOf(figures: Figures, targets: readonly Target[]): string {
     "Idle memory, MB",
     `  orchestrator after ten jobs: RSS ${memory.orchestrator.rss.toFixed(1)}, PSS ${memory.orchestrator.pss.toFixed(1)}`,
     `  linked sandbox: ${memory.sandbox.used.toFixed(1)} in all; its runner RSS ${memory.sandbox.runner_rss.toFixed(1)}, PSS ${memory.sandbox.runner_pss.toFixed(1)}`,
+    "",
+    "First picture of a desktop, ms                          median      p95   lowest",
+    row("the whole path, the desktop starts with it", desktop.first),
+    row("the whole path, the desktop runs", desktop.again),
+    row("docker run of the same image, over its own socket", desktop.docker_run),
+    "",
+    "Pictures a second of an animation                       median      p95   lowest",
+    row("the whole path", desktop.frames.path),
+    row("in the sandbox, on the same socket", desktop.frames.inside),
+    `  ${(desktop.frames.path.median / desktop.frames.inside.median).toFixed(2)} times (wanted: at least 0.9)`,
+    `  memory: the desktop takes ${desktop.memory.desktop.toFixed(1)} MB, a browser with the animation ${desktop.memory.browser.toFixed(1)} MB`,
     "",
     "Targets",
     ...targets.map(
