@@ -89,7 +89,11 @@ class Kernel(ServerKernelManager):
             if pid is not None:
                 self._control("interrupt_request", {})
                 self._control("shutdown_request", {"restart": True})
-                if not await self._becomes(lambda now: now != pid, END_TIMEOUT_S) and self._pid() == pid:
+                ended = await self._becomes(lambda now: now != pid, END_TIMEOUT_S)
+                # What the old kernel has not read must not reach the next one, which has the same address.
+                self._control_socket.linger = 0
+                self._close_control_socket()
+                if not ended and self._pid() == pid:
                     os.kill(pid, signal.SIGKILL)
             if not await self._becomes(lambda now: now not in (None, pid), START_TIMEOUT_S):
                 raise RuntimeError(NO_KERNEL)
@@ -125,6 +129,16 @@ class Kernels(AsyncMappingKernelManager):
         return await super()._async_start_kernel(kernel_name=kernel_name, **kwargs)
 
     start_kernel = _async_start_kernel
+
+    async def _async_restart_kernel(self, kernel_id, now=False):
+        self._check_kernel_id(kernel_id)
+        kernel = self.get_kernel(kernel_id)
+        if not kernel.is_session:
+            return await super()._async_restart_kernel(kernel_id, now=now)
+        # Clients connect anew and ask until they are answered; one question from here could be lost, and would be waited for.
+        return await kernel.restart_kernel(now=now)
+
+    restart_kernel = _async_restart_kernel
 
     def start_buffering(self, kernel_id, session_key, channels):
         super().start_buffering(kernel_id, session_key, channels)
