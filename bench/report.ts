@@ -22,6 +22,7 @@ export type Figures = {
   memory: Memory;
   terminal: TerminalEcho;
   files: FileTransfer;
+  desktop: DesktopFigures;
 };
 
 export type Target = { name: string; measured: number; at_most: number; unit: string; met: boolean };
@@ -57,7 +58,7 @@ export function targetsOf({ cold, process, memory, terminal, files }: Figures): 
 }
 
 export function textOf(figures: Figures, targets: readonly Target[]): string {
-  const { cold, process, memory, terminal, files } = figures;
+  const { cold, process, memory, terminal, files, desktop } = figures;
   const ratio = (cold.sealwork.median / cold.docker_run.median).toFixed(2);
   const own_ratio = (cold.sealwork.median / cold.docker_hardened.median).toFixed(2);
   const exec_ratio = (process.docker_exec.median / process.link.median).toFixed(1);
