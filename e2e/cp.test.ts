@@ -103,7 +103,10 @@ test("files and folders go in and come out, into a folder that is there or as th
   assert.equal(await readFile(join(here, "alone.txt"), "utf8"), "made\n");
   assert.equal(await cp("last:/workspace/out/deep/made.txt", "-"), "made\n");
 
+  await mkdir(join(here, "linked"));
+  await symlink(join(here, "out"), join(here, "linked/out"));
   for (const [from, to, code, said] of [
+    ["last:out", "linked", 1, /there is a symlink already/],
     ["last:nothing", ".", 1, /There is no file or folder 'nothing'/],
     ["last:out/run.sh/", ".", 1, /There is no folder 'out\/run.sh'/],
     ["data", "last:out/run.sh", 2, /is no folder/],

@@ -134,6 +134,10 @@ function tooLarge(folder: string, what: string): never {
 /** Whether a link's target, read from the link's own folder, stays below the root. */
 export function staysInside(link: string, target: string): boolean {
   if (target === "" || target.startsWith("/") || target.includes("\0")) return false;
+  const names = target.split("/").filter((name) => name !== "" && name !== ".");
+  const ups = names.findIndex((name) => name !== "..");
+  // After a name `..` would be taken from wherever that name leads, which may be a symlink too.
+  if (ups !== -1 && names.lastIndexOf("..") > ups) return false;
   const resolved = path.posix.normalize(path.posix.join(path.posix.dirname(link), target));
   return resolved !== ".." && !resolved.startsWith("../") && !resolved.startsWith("/");
 }

@@ -73,6 +73,17 @@ test("nothing is written through a symlink, whether it came in the tar or was th
   assert.deepEqual(await readdir(join(parent, "outside")), []);
 });
 
+test("symlinks that lead out of the folder only one after the other are left out", async (t) => {
+  const { folder } = await place(t);
+  const copied = await extractInto(folder, [
+    { name: "a/b/top", type: "symlink", linkname: "../.." },
+    { name: "out", type: "symlink", linkname: "a/b/top/../../outside" },
+    { name: "a/side", type: "symlink", linkname: ".././a/b" },
+  ]);
+  assert.deepEqual([copied.files, copied.left_out], [2, 1]);
+  assert.match(copied.notes.join(), /left out out: a link that leaves the folder/);
+});
+
 test("what is there is replaced whole, and a folder is never replaced by a file", async (t) => {
   const { folder } = await place(t);
   await writeFile(join(folder, "a"), "old");

@@ -1,4 +1,4 @@
-import { mkdir, stat } from "node:fs/promises";
+import { lstat, mkdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { AppError } from "../../contract/errors.ts";
 import { type Context, connect, interruptible, print, printJson } from "../context.ts";
@@ -72,6 +72,12 @@ async function copyHere(copy: Copy, from: RemotePlace, given: string): Promise<v
   const { extractTar, writeWhole } = await import("../tar-extract.ts");
   if (kind === "folder") {
     const into = path.join(folder, below);
+    // A symlink that an earlier copy made would lead this one elsewhere; one that the person named is theirs.
+    if (below !== "" && (await lstat(into).catch(() => null))?.isSymbolicLink())
+      throw new AppError({
+        code: "conflict",
+        message: `In the place of ${into} there is a symlink already.`,
+      });
     await mkdir(into, { recursive: true });
     await extractTar(await files.tar(from), into, { copied, signal });
     return;
