@@ -5,7 +5,7 @@ import { AppError } from "../contract/errors.ts";
 import type { EventBody } from "../contract/event.ts";
 import type { DesktopControl } from "../contract/surfaces.ts";
 import type { Clock } from "./clock.ts";
-import { DesktopLease, LEAVE_GRACE_MS } from "./desktop-control.ts";
+import { DesktopLease, LEAVE_GRACE_MS, RETELL_MS } from "./desktop-control.ts";
 import { initialState } from "./lifecycle.ts";
 
 const ANNA = { viewer: "anna-0001", name: "Anna" };
@@ -140,6 +140,21 @@ test("the runner hears who looks and whether the clipboard passes, again with ea
   assert.deepEqual([told.length, told.at(-1)?.clipboard], [before + 1, false]);
 });
 
+test("what the runner did not answer while its link lives is told again", async () => {
+  const { lease, told, runner, clock } = world();
+  using _anna = lease.join(ANNA);
+  await lease.take(ANNA.viewer, { force: false });
+  runner.hears = async () => {
+    throw new AppError({ code: "link_lost", message: "A request had no answer." });
+  };
+  await lease.give(ANNA.viewer);
+  assert.equal(told.at(-1)?.held_by, "Anna");
+  runner.hears = async () => undefined;
+  clock.pass(RETELL_MS);
+  await settled();
+  assert.equal(told.at(-1)?.held_by, null);
+});
+
 test("whom an orchestrator before this one let drive does not drive any more, and the runner hears it", async () => {
   const { lease, events, told } = world();
   await lease.linked("Anna");
@@ -185,7 +200,7 @@ test("listeners hear of changes until they stop listening", async () => {
   assert.equal(heard.at(-1), "Anna");
 });
 
-/** A lease over a job in memory; `store.when` runs before each event is stored. */
+/** A lease over a job in memory; `store.when` runs before each event is stored, `runner.hears` before it is told anything. */
 function world() {
   const events: Extract<EventBody, { type: "control.changed" }>["data"][] = [];
   const told: DesktopControl[] = [];
@@ -193,6 +208,7 @@ function world() {
   const ended = new AbortController();
   const clock = new HandClock();
   const store = { when: async (): Promise<void> => undefined };
+  const runner = { hears: async (): Promise<void> => undefined };
   const state = { ...initialState(), phase: "working" as const };
   const lease = new DesktopLease(
     {
@@ -207,11 +223,14 @@ function world() {
     {
       clock,
       ended: ended.signal,
-      tell: async (control) => void told.push(control),
+      tell: async (control) => {
+        await runner.hears();
+        told.push(control);
+      },
       failed: (error) => failures.push(error),
     },
   );
-  return { lease, events, told, failures, ended, clock, store };
+  return { lease, events, told, failures, ended, clock, store, runner };
 }
 
 /** A clock that is moved by hand. */

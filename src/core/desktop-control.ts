@@ -9,6 +9,9 @@ import { isAtWork } from "./lifecycle.ts";
 /** Who drives keeps the desktop for this long after the last connection was lost, because a dropped one comes back. */
 export const LEAVE_GRACE_MS = 5_000;
 
+/** What a sandbox did not answer while its link lives is told again after this. */
+export const RETELL_MS = 5_000;
+
 type Cause = Extract<EventBody, { type: "control.changed" }>["data"]["cause"];
 type Viewer = { id: string; name: string; connections: number };
 
@@ -45,6 +48,7 @@ export class DesktopLease {
   #last: Promise<unknown> = Promise.resolve();
   #telling: Promise<void> | null = null;
   #untold = false;
+  #retelling = false;
 
   constructor(job: Pick<CurrentJob, "record" | "apply">, needs: Needs) {
     this.#job = job;
@@ -211,9 +215,7 @@ export class DesktopLease {
   /** One word after the other, since the last one holds. */
   #tell(): void {
     this.#untold = true;
-    this.#telling ??= this.#tellAll().finally(() => {
-      this.#telling = null;
-    });
+    this.#telling ??= this.#tellAll();
   }
 
   async #tellAll(): Promise<void> {
@@ -221,8 +223,23 @@ export class DesktopLease {
       this.#untold = false;
       const watched = this.#connections > 0;
       const control = { held_by: this.#holder?.name ?? null, clipboard: this.#clipboard, watched };
-      // A runner that cannot be told has lost its link, and is told over the next one; or it is of a release without a desktop.
-      await this.#needs.tell(control).catch(() => undefined);
+      await this.#needs.tell(control).catch((error: unknown) => {
+        // Any other answer is that of a runner that heard it, or is of a release without a desktop.
+        if (error instanceof AppError && error.code === "link_lost") this.#tellLater();
+      });
     }
+    // In the turn of the last look: a word that comes right after it finds nobody telling, and is not left lying.
+    this.#telling = null;
+  }
+
+  /** A link may live on although one answer did not come; a desktop that was given back must not stay closed to the agent. */
+  #tellLater(): void {
+    if (this.#retelling) return;
+    this.#retelling = true;
+    const again = (): void => {
+      this.#retelling = false;
+      if (!this.#needs.ended.aborted) this.#tell();
+    };
+    this.#needs.clock.sleep(RETELL_MS, this.#needs.ended).then(again, again);
   }
 }
