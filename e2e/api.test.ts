@@ -48,12 +48,16 @@ test("the five main routes answer with the shapes of the documentation and nothi
   assert(status === "pending" || status === "running");
   assert.deepEqual(Object.keys(links).sort(), [
     "cancel",
+    "desktop",
     "download",
     "events",
     "files",
+    "jupyter",
     "logs",
     "messages",
+    "ports",
     "status",
+    "terminal",
   ]);
   const job = await orchestrator.ended(job_id);
   assert.equal(job.status, "complete");

@@ -118,7 +118,6 @@ test("what no model is there for, a script cannot use, or a policy leaves no roo
     [{ agent: "native" }, ["model"], /GEMINI_API_KEY/],
     [{ agent: "gemini-cli" }, ["model"], /speaks the google protocol/],
     [{ prompt: "Do something." }, ["prompt"], /docs\/models\.md/],
-    [{ linger_s: 5 }, ["linger_s"], /takes no messages/],
     [{ egress: { policy: "none", hosts: ["example.org"] } }, ["egress", "hosts"], /policy is none/],
     [{ egress: { hosts: ["10.0.0.1"] } }, ["egress", "hosts", 0], /addresses are not taken/],
     [{ approval: { policy: "sometimes" } }, ["approval", "policy"], /never.*risky.*always/],
@@ -136,7 +135,26 @@ const BODIES = {
   "/messages": { text: "Hello." },
   "/approvals/{n}": { decision: "deny" },
   "/egress": { host: "example.org" },
+  "/desktop/control": { viewer: "anna-7f3a9c", take: true },
+  "/desktop/clipboard": { enabled: false },
 };
+
+function bodyFor(path: string, method: string): RequestInit {
+  const json = (value: object): RequestInit => ({
+    body: JSON.stringify(value),
+    headers: { "content-type": "application/json" },
+  });
+  if (method === "patch") return json({ path: "b" });
+  if (method === "put" && path.endsWith("/archive"))
+    return { body: "", headers: { "content-type": "application/x-tar" } };
+  if (method === "post" && path.endsWith("/files")) {
+    const form = new FormData();
+    form.append("files", new Blob(["x"]), "a");
+    return { body: form };
+  }
+  const given = Object.entries(BODIES).find(([end]) => path.endsWith(end))?.[1];
+  return given === undefined ? {} : json(given);
+}
 
 test("malformed ids are 400 and unknown ones 404 on every route", async () => {
   const answer = await orchestrator.fetch("/openapi.json");
@@ -152,13 +170,10 @@ test("malformed ids are 400 and unknown ones 404 on every route", async () => {
         .replace("{id}", id)
         .replace("{path}", "a")
         .replace("{n}", "1")
+        .replace("{port}", "5173")
+        .replace("{terminal}", "t1")
         .replace("{sha256}", "0".repeat(64));
-      const given = Object.entries(BODIES).find(([end]) => path.endsWith(end))?.[1];
-      const body =
-        given === undefined
-          ? {}
-          : { body: JSON.stringify(given), headers: { "content-type": "application/json" } };
-      return orchestrator.fetch(filled, { method: method.toUpperCase(), ...body });
+      return orchestrator.fetch(filled, { method: method.toUpperCase(), ...bodyFor(path, method) });
     };
     for (const id of ["x", "1", "..%2f..%2fetc", `${randomUUID()}0`, "%00", "'; drop table jobs"])
       await refused(await ask(id), 400, "invalid_id");
