@@ -163,9 +163,14 @@ test("an image without Jupyter Lab says which template has it", async () => {
   const { orchestrator } = place;
   const job_id = await orchestrator.schedule({ agent: "script", prompt: script("echo begun; sleep 600") });
   await orchestrator.untilPrinted(job_id, "begun");
-  const answer = await orchestrator.fetch(`/jobs/${job_id}/jupyter/api/status`);
-  assert.equal(answer.status, 409);
-  assert.match(await answer.text(), /no Jupyter Lab; the template `desktop` has one/);
+  for (const [method, path] of [
+    ["GET", "api/status"],
+    ["POST", "open"],
+  ] as const) {
+    const answer = await orchestrator.fetch(`/jobs/${job_id}/jupyter/${path}`, { method });
+    assert.equal(answer.status, 409, path);
+    assert.match(await answer.text(), /no Jupyter Lab; the template `desktop` has one/);
+  }
   await orchestrator.cancel(job_id);
 });
 

@@ -7,7 +7,7 @@ import { type PassedRequest, passedRoutes } from "./passed-routes.ts";
 
 /** Jupyter Lab of a sandbox: its address for browsers, and its API for programs. */
 export function jupyterRoutes(app: App, context: RouteContext): void {
-  const { orchestrator, previews } = context;
+  const { orchestrator, previews, requests } = context;
 
   app.post(
     "/jobs/:id/jupyter/open",
@@ -16,17 +16,21 @@ export function jupyterRoutes(app: App, context: RouteContext): void {
         tags: ["surfaces"],
         summary: "An address at which a browser shows the Jupyter Lab of a sandbox",
         description:
-          "As that of a port. `path` is where in Jupyter it leads, such as `/lab/tree/notebook.ipynb`. It starts when it is first looked at.",
+          "As that of a port. `path` is where in Jupyter it leads, such as `/lab/tree/notebook.ipynb`. It is started first, so an image " +
+          "without it is told here.",
         params: JobParams,
         querystring: OpenQuery,
         response: {
           200: OpenAnswer,
-          ...errorAnswers("invalid_id", "not_found", "expired", "conflict", "invalid_request"),
+          ...errorAnswers("invalid_id", "not_found", "expired", "conflict", "invalid_request", "link_lost"),
         },
       },
     },
-    (request) => {
+    async (request, reply) => {
       const { id } = request.params;
+      const surfaces = await orchestrator.surfaces(id);
+      await surfaces.service("jupyter", requests.signal(reply));
+      surfaces.touch();
       const base = jupyterBasePath(id);
       const { path = "/lab" } = request.query;
       const whole = path.startsWith(base) ? path : `${base}${path.slice(1)}`;
