@@ -121,6 +121,11 @@ test("what is said, answered or opened is judged before anything is done", async
     assert.deepEqual([n, status, code], [n, 400, "invalid_id"]);
     assert.match(message, /whole number/);
   }
+  for (const port of ["0", "65536", "x"]) {
+    const { status, code, message } = await send(`/jobs/${job_id}/ports/${port}/open`, "");
+    assert.deepEqual([port, status, code], [port, 400, "invalid_id"]);
+    assert.match(message, /A port is a whole number from 1 to 65535/);
+  }
   assert.deepEqual(server.orchestrator.said, []);
   assert.deepEqual(server.orchestrator.all.get(job_id)?.egress.hosts, []);
 });
