@@ -54,12 +54,12 @@ export class Surfaces implements SurfaceHandlers, AsyncDisposable {
   }
 
   async connect(target: LiveTarget, signal: AbortSignal): Promise<TakeStream> {
-    const place = await this.#here();
+    await this.#here();
     if (target === "process") return (await this.#ownProcesses()).take;
     if (target === "desktop") return (await this.desktopOf()).connect(signal);
     if (target === "jupyter") return (await this.#ownJupyter()).connect(signal);
     const { connectPort } = await import("./ports/connect-port.ts");
-    return connectPort(Number(target.slice("port.".length)), place, signal);
+    return connectPort(Number(target.slice("port.".length)), signal);
   }
 
   async service(name: ServiceName, signal: AbortSignal): Promise<ServiceReady> {

@@ -4,10 +4,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { duplexPair } from "node:stream";
 import { test } from "node:test";
-import type { SurfacePlace } from "../place.ts";
 import { connectPort } from "./connect-port.ts";
 
-const HERE = {} as SurfacePlace;
 const has_ipv6 = Object.values(networkInterfaces())
   .flat()
   .some((one) => one?.address === "::1");
@@ -27,7 +25,7 @@ for (const address of ["127.0.0.1", "::1"]) {
     t.after(() => server.close());
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
-    const take = await connectPort(port, HERE, AbortSignal.timeout(10_000));
+    const take = await connectPort(port, AbortSignal.timeout(10_000));
     const [ours, theirs] = duplexPair();
     take(theirs);
     ours.end("hello");
@@ -40,7 +38,7 @@ test("where nothing listens that is said, and a stream that is dropped takes its
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   const connected = once(server, "connection");
-  const take = await connectPort(port, HERE, AbortSignal.timeout(10_000));
+  const take = await connectPort(port, AbortSignal.timeout(10_000));
   const [, theirs] = duplexPair();
   take(theirs);
   const [inside] = await connected;
@@ -49,5 +47,5 @@ test("where nothing listens that is said, and a stream that is dropped takes its
   await once(inside.resume(), "close");
   server.close();
   await once(server, "close");
-  await assert.rejects(connectPort(port, HERE, AbortSignal.timeout(10_000)), { code: "not_found" });
+  await assert.rejects(connectPort(port, AbortSignal.timeout(10_000)), { code: "not_found" });
 });

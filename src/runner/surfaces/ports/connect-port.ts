@@ -2,7 +2,6 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { AppError } from "../../../contract/errors.ts";
 import type { TakeStream } from "../../handlers.ts";
-import type { SurfacePlace } from "../place.ts";
 
 /** The loopback addresses in the order in which they are tried: a server that listens on one of them is found. */
 const ADDRESSES = ["127.0.0.1", "::1"];
@@ -10,11 +9,7 @@ const ADDRESSES = ["127.0.0.1", "::1"];
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /** A TCP connection to a port inside. Throws AppError `not_found` when nothing listens there. */
-export async function connectPort(
-  port: number,
-  _place: SurfacePlace,
-  signal: AbortSignal,
-): Promise<TakeStream> {
+export async function connectPort(port: number, signal: AbortSignal): Promise<TakeStream> {
   for (const host of ADDRESSES) {
     const socket = await connected(host, port, signal);
     if (socket === null) continue;
