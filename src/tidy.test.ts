@@ -127,6 +127,18 @@ test("lock files carry no download addresses, so that every machine downloads fr
   }
 });
 
+test("docs/dependencies.md names every package that this one depends on", () => {
+  const read = (path: string) => readFileSync(join(source, "..", path), "utf8");
+  const { dependencies, devDependencies } = JSON.parse(read("package.json"));
+  const named = new Set(read("docs/dependencies.md").match(/[@\w][\w./-]*/g));
+  const packages = Object.keys({ ...dependencies, ...devDependencies });
+  assert.ok(packages.length > 20);
+  assert.deepEqual(
+    packages.filter((name) => !name.startsWith("@types/") && !named.has(name)),
+    [],
+  );
+});
+
 test("only src/bin reads the environment", () => {
   const wrong = files
     .filter(({ folder, path, text }) => folder !== "bin" && !isTest(path) && /\bprocess\.env\b/.test(text))
