@@ -142,6 +142,7 @@ found["devices"] = [name for name in os.listdir("/dev") if os.path.exists("/dev/
   assert.deepEqual([...new Set(found.sockets)].sort(), [
     "/run/sealwork/bulk",
     "/run/sealwork/control",
+    "/run/sealwork/live",
     "/run/sealwork/out",
   ]);
   const harmless = ["core", "fd", "full", "null", "ptmx", "random", "stderr", "stdin", "stdout", "tty"];
