@@ -25,8 +25,8 @@ export type DesktopFigures = {
   /** From `docker run` of the same image to the first picture over a socket in a mounted folder. */
   docker_run: Summary;
   frames: { path: Summary; inside: Summary };
-  /** What a sandbox uses more with its desktop than without, and with the browser that plays the animation besides. */
-  memory: { desktop: number; browser: number };
+  /** What a sandbox uses more with its desktop than without, with the browser that plays the animation besides, and with Jupyter Lab alone. */
+  memory: { desktop: number; browser: number; jupyter: number };
 };
 
 /** A picture that changes all over, thirty times a second, in the sandbox's browser. */
@@ -105,23 +105,28 @@ async function playing(
     inside.push(await framesInside(container));
     path.push(await framesOfPath(orchestrator, job_id));
   }
-  const bare = await bareMemory(orchestrator);
+  const { bare, jupyter } = await withoutDesktop(orchestrator);
   return {
     frames: { path: summarize(path), inside: summarize(inside) },
-    memory: { desktop: idle - bare, browser: busy - idle },
+    memory: { desktop: idle - bare, browser: busy - idle, jupyter: jupyter - bare },
   };
 }
 
-/** A sandbox of the same image whose desktop nobody asked for. */
-async function bareMemory(orchestrator: TestOrchestrator): Promise<number> {
+/** A sandbox of the same image whose desktop nobody asked for, and the same once Jupyter Lab has answered. */
+async function withoutDesktop(orchestrator: TestOrchestrator): Promise<{ bare: number; jupyter: number }> {
   const prompt =
     "```sh\npython3 -m http.server 8000 --bind 127.0.0.1 > /dev/null 2>&1 &\necho ready; sleep 1000\n```";
   const job_id = await orchestrator.schedule({ prompt, template: "desktop" });
   await orchestrator.untilPrinted(job_id, "ready");
+  const container = await containerOf(orchestrator, job_id);
   await sleep(QUIET_MS);
-  const used = await usedMemory(await containerOf(orchestrator, job_id));
+  const bare = await usedMemory(container);
+  const answer = await orchestrator.fetch(`/jobs/${job_id}/jupyter/api/status`);
+  if (!answer.ok) throw new Error(`Jupyter Lab answered ${answer.status}`);
+  await sleep(QUIET_MS);
+  const jupyter = await usedMemory(container);
   await orchestrator.cancel(job_id);
-  return used;
+  return { bare, jupyter };
 }
 
 function dial(orchestrator: TestOrchestrator, job_id: string): WebSocket {

@@ -10,6 +10,7 @@ const COLD_RATIO_MAX = 1.5;
 const PROCESS_MAX_MS = 10;
 const ECHO_MAX_MS = 10;
 const COPY_RATIO_MAX = 1;
+const FRAMES_RATIO_MIN = 0.9;
 const ORCHESTRATOR_MAX_MB = 150;
 const SANDBOX_MAX_MB = 60;
 
@@ -25,16 +26,22 @@ export type Figures = {
   desktop: DesktopFigures;
 };
 
-export type Target = { name: string; measured: number; at_most: number; unit: string; met: boolean };
+export type Target = {
+  name: string;
+  measured: number;
+  bound: "at most" | "at least";
+  limit: number;
+  unit: string;
+  met: boolean;
+};
 
-export function targetsOf({ cold, process, memory, terminal, files }: Figures): Target[] {
-  const target = (name: string, measured: number, at_most: number, unit: string): Target => ({
-    name,
-    measured: Math.round(measured * 100) / 100,
-    at_most,
-    unit,
-    met: measured <= at_most,
-  });
+export function targetsOf({ cold, process, memory, terminal, files, desktop }: Figures): Target[] {
+  const rounded = (measured: number): number => Math.round(measured * 100) / 100;
+  const target = (name: string, measured: number, limit: number, unit: string): Target => {
+    const bound = "at most";
+    return { name, measured: rounded(measured), bound, limit, unit, met: measured <= limit };
+  };
+  const frames = desktop.frames.path.median / desktop.frames.inside.median;
   return [
     target(
       "cold start against docker run",
@@ -52,6 +59,14 @@ export function targetsOf({ cold, process, memory, terminal, files }: Figures): 
       "times as long",
     ),
     target("1 GB into a sandbox against docker cp", timesAsLong(files.in), COPY_RATIO_MAX, "times as long"),
+    {
+      name: "pictures a second against the same socket inside",
+      measured: rounded(frames),
+      bound: "at least",
+      limit: FRAMES_RATIO_MIN,
+      unit: "times",
+      met: frames >= FRAMES_RATIO_MIN,
+    },
     target("idle orchestrator (RSS)", memory.orchestrator.rss, ORCHESTRATOR_MAX_MB, "MB"),
     target("idle sandbox", memory.sandbox.used, SANDBOX_MAX_MB, "MB"),
   ];
@@ -105,13 +120,15 @@ export function textOf(figures: Figures, targets: readonly Target[]): string {
     "Pictures a second of an animation                       median      p95   lowest",
     row("the whole path", desktop.frames.path),
     row("in the sandbox, on the same socket", desktop.frames.inside),
-    `  ${(desktop.frames.path.median / desktop.frames.inside.median).toFixed(2)} times (wanted: at least 0.9)`,
-    `  memory: the desktop takes ${desktop.memory.desktop.toFixed(1)} MB, a browser with the animation ${desktop.memory.browser.toFixed(1)} MB`,
+    `  ${(desktop.frames.path.median / desktop.frames.inside.median).toFixed(2)} times`,
+    "",
+    "Memory of the services, beside that of the sandbox, MB",
+    `  the desktop ${desktop.memory.desktop.toFixed(1)}, a browser with the animation ${desktop.memory.browser.toFixed(1)}, Jupyter Lab ${desktop.memory.jupyter.toFixed(1)}`,
     "",
     "Targets",
     ...targets.map(
-      ({ name, measured, at_most, unit, met }) =>
-        `  ${met ? "met   " : "MISSED"} ${name}: ${measured} ${unit} (at most ${at_most})`,
+      ({ name, measured, bound, limit, unit, met }) =>
+        `  ${met ? "met   " : "MISSED"} ${name}: ${measured} ${unit} (${bound} ${limit})`,
     ),
     "",
   ];
