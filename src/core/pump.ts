@@ -12,6 +12,8 @@ import type { SandboxLink } from "./link.ts";
 const OUTPUT_SLACK_BYTES = 1024 * 1024;
 /** All events of a job as JSON: output that needs escapes grows sixfold at most, and the rest is small. */
 const EVENT_BYTES_MAX = 8 * OUTPUT_MAX_BYTES;
+/** Blobs that are not kept and are told in the log, for each job: a runner that lies names as many as it likes. */
+const LOST_BLOBS_LOGGED_MAX = 20;
 
 /** Takes a runner's events from its link into the store, and holds the runner to its bounds. */
 export class Pump {
@@ -21,6 +23,7 @@ export class Pump {
   #active_at = 0;
   #agent_ended: boolean;
   #bytes = 0;
+  #lost_blobs = 0;
 
   constructor(
     job: CurrentJob,
@@ -104,6 +107,8 @@ export class Pump {
             message: `The runner named a blob ${sha256} and does not give it.`,
           });
         if (error.code !== "body_too_large" && error.code !== "not_found") throw error;
+        this.#lost_blobs += 1;
+        if (this.#lost_blobs > LOST_BLOBS_LOGGED_MAX) continue;
         log("warn", "A blob was not kept.", {
           job_id: this.#job.record.job_id,
           sha256,

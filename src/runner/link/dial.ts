@@ -22,6 +22,8 @@ import { serveRequest } from "./serve.ts";
  */
 const REDIAL_MIN_MS = 50;
 const REDIAL_MAX_MS = 2_000;
+/** How long after the first request of an orchestrator `live` is dialled. */
+const LIVE_AFTER_MS = 150;
 
 type Dialled = Exclude<SocketName, "out">;
 type Dialling = {
@@ -72,7 +74,7 @@ export function dialLink(options: {
   const dialled = Promise.all([
     keepDialling("control", options.folder, dialling),
     keepDialling("bulk", options.folder, dialling),
-    linked.promise.then((asked) => (asked ? keepDialling("live", options.folder, dialling) : undefined)),
+    linked.promise.then((asked) => (asked ? dialLater(options.folder, dialling) : undefined)),
   ]);
   return {
     async [Symbol.asyncDispose]() {
@@ -80,6 +82,13 @@ export function dialLink(options: {
       await dialled;
     },
   };
+}
+
+/** A job begins meanwhile, on what may be few processors, and nobody can be looking yet. */
+async function dialLater(folder: string, dialling: Dialling): Promise<void> {
+  // The only way for this to reject is the end itself, and then nothing is dialled.
+  await sleep(LIVE_AFTER_MS, undefined, { signal: dialling.ending }).catch(() => undefined);
+  await keepDialling("live", folder, dialling);
 }
 
 async function keepDialling(name: Dialled, folder: string, dialling: Dialling): Promise<void> {

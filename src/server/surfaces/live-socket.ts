@@ -83,6 +83,8 @@ export function sent(socket: WebSocket, data: Buffer | string): Promise<void> {
 export function joinBytes(socket: WebSocket, stream: Duplex, heard: (data: Buffer) => void): void {
   stream.on("error", (error) => closeFor(socket, error));
   socket.once("close", () => stream.destroy());
+  // One listener for all times: a paused socket still tells what it had taken in, which is held back by nothing.
+  stream.on("drain", () => socket.resume());
   socket.on("message", (data: Buffer, isBinary) => {
     if (!isBinary) {
       close(socket, CLOSED.refused, "Only binary messages are taken here.");
@@ -93,7 +95,6 @@ export function joinBytes(socket: WebSocket, stream: Duplex, heard: (data: Buffe
     if (data.length === 0) stream.end();
     if (stream.destroyed || stream.writableEnded || stream.write(data)) return;
     socket.pause();
-    stream.once("drain", () => socket.resume());
   });
   void (async () => {
     try {

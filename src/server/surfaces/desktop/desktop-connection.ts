@@ -49,13 +49,13 @@ export function showDesktop(
 ): void {
   keepAlive(socket, ending);
   const filter = new RfbFilter(seat, () => surfaces.touch());
+  stream.on("drain", () => socket.resume());
   const pass = (make: () => Buffer[]): void => {
     try {
       let flowing = true;
       for (const bytes of make()) if (stream.writable) flowing = stream.write(bytes);
       if (flowing || !stream.writable) return;
       socket.pause();
-      stream.once("drain", () => socket.resume());
     } catch (error) {
       closeFor(socket, error);
       stream.destroy();

@@ -31,7 +31,11 @@ export function desktopPages({ heartbeat_ms }: { heartbeat_ms: number }): Previe
       const path = pathOf(visit).pathname;
       if (method === "GET" && path === "/state") return tellState(visit, response, heartbeat_ms);
       if (method === "POST") return answerJson(response, () => ordered(visit, path));
-      reading ??= readPageFiles();
+      reading ??= readPageFiles().catch((error: unknown) => {
+        // What could not be read now may be read the next time.
+        reading = null;
+        throw error;
+      });
       const file = (await reading).get(path);
       if (file === undefined || (method !== "GET" && method !== "HEAD"))
         throw new AppError({ code: "not_found", message: "The page of the desktop has nothing here." });
