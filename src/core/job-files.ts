@@ -67,12 +67,16 @@ class LiveFiles implements JobFiles {
   }
 
   async read(place: FilePlace, range: ByteRange | null, signal: AbortSignal) {
-    return this.#link().read(place, range, signal);
+    const file = await this.#link().read(place, range, signal);
+    this.#touchedBy(file.content);
+    return file;
   }
 
   async archive(place: FilePlace, format: ArchiveFormat, signal: AbortSignal): Promise<Readable> {
     const tar = bounded(await this.#link().archive(place, signal), this.#record);
-    return this.#needs.artifacts.safeArchive(tar, format, signal);
+    const archive = await this.#needs.artifacts.safeArchive(tar, format, signal);
+    this.#touchedBy(archive);
+    return archive;
   }
 
   write(
@@ -110,6 +114,16 @@ class LiveFiles implements JobFiles {
     } finally {
       done.abort();
     }
+  }
+
+  /** Who fetches something is at work until it has come, and the job stays open for as long. */
+  #touchedBy(content: Readable): void {
+    const surfaces = this.#run?.surfaces;
+    if (surfaces === undefined || content.closed) return;
+    surfaces.touch();
+    const done = new AbortController();
+    content.once("close", () => done.abort());
+    void this.#keepTouching(surfaces, AbortSignal.any([done.signal, surfaces.ended]));
   }
 
   async #keepTouching(surfaces: JobSurfaces, until: AbortSignal): Promise<void> {

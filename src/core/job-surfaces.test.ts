@@ -85,3 +85,15 @@ test("a lost link is a reason to come back, not an end", async () => {
   await world.orchestrator.cancel(job_id);
   await ended(world, job_id);
 });
+
+test("who fetches a file is at work in the job", async () => {
+  const { world, job_id, told } = await working();
+  await using _ = world;
+  const files = await world.orchestrator.files(job_id);
+  const { content } = await files.read({ root: "workspace", path: "a" }, null, never);
+  assert.deepEqual(await content.toArray(), []);
+  await files.list({ root: "workspace", path: "" }, never);
+  await world.orchestrator.cancel(job_id);
+  await ended(world, job_id);
+  assert.equal(told.touches, 1);
+});

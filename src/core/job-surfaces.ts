@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { AppError } from "../contract/errors.ts";
-import type { LiveTarget, PortList, ServiceName, ServiceReady, TerminalList } from "../contract/surfaces.ts";
+import type { LiveTarget } from "../contract/live.ts";
+import type { PortList, ServiceName, ServiceReady, TerminalList } from "../contract/surfaces.ts";
 import type { Clock } from "./clock.ts";
 import type { CurrentJob } from "./current-job.ts";
 import { DesktopLease } from "./desktop-control.ts";

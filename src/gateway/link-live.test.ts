@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type Duplex, PassThrough } from "node:stream";
 import { test } from "node:test";
 import { AppError } from "../contract/errors.ts";
-import { LIVE_STREAMS_MAX, LIVE_WINDOW_BYTES, type LiveTarget } from "../contract/surfaces.ts";
+import { LIVE_STREAMS_MAX, LIVE_WINDOW_BYTES, type LiveTarget } from "../contract/live.ts";
 import type { SurfaceHandlers } from "../runner/handlers.ts";
 import { unserved } from "../runner/unserved.fake.ts";
 import { hasCode, never, openEnds, SANDBOX, START, TestRunner } from "./link-fixture.ts";

@@ -1,11 +1,9 @@
 import type { Duplex } from "node:stream";
 import { AppError } from "../contract/errors.ts";
 import { LINK_ROUTES } from "../contract/link.ts";
+import { LIVE_STREAMS_MAX, LIVE_WINDOW_BYTES, type LiveTarget } from "../contract/live.ts";
 import {
   type DesktopControl,
-  LIVE_STREAMS_MAX,
-  LIVE_WINDOW_BYTES,
-  type LiveTarget,
   PortList,
   type ServiceName,
   ServiceReady,

@@ -2,11 +2,11 @@ import type { Duplex, Readable } from "node:stream";
 import type { LentPieces } from "../contract/checked-stream.ts";
 import type { Message, Start, StopRequest } from "../contract/link.ts";
 import type { FileList, FilesUnpacked, FileWritten, Hello } from "../contract/link-answers.ts";
+import type { LiveTarget } from "../contract/live.ts";
 import type {
   DesktopControl,
   FileChange,
   FileRoot,
-  LiveTarget,
   PortList,
   ServiceName,
   ServiceReady,

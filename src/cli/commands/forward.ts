@@ -1,5 +1,5 @@
 import { AppError } from "../../contract/errors.ts";
-import { PORT_MAX } from "../../contract/surfaces.ts";
+import { PORT_MAX } from "../../contract/live.ts";
 import { type Context, connect, Interrupted, interruptible, print, printJson } from "../context.ts";
 import { EXIT } from "../exit-code.ts";
 import { resolveJobId } from "../job-id.ts";

@@ -1,5 +1,5 @@
 import { AppError } from "../../contract/errors.ts";
-import { PORT_MAX } from "../../contract/surfaces.ts";
+import { PORT_MAX } from "../../contract/live.ts";
 import type { Client } from "../client.ts";
 import { type Context, connect, interruptible, print, printJson } from "../context.ts";
 import { EXIT } from "../exit-code.ts";

@@ -11,7 +11,7 @@ import {
   STREAM_WINDOW_BYTES,
   STREAMS_MAX,
 } from "../../contract/link.ts";
-import { LIVE_STREAMS_MAX, LIVE_WINDOW_BYTES } from "../../contract/surfaces.ts";
+import { LIVE_STREAMS_MAX, LIVE_WINDOW_BYTES } from "../../contract/live.ts";
 import type { RunnerHandlers } from "../handlers.ts";
 import type { Outbox } from "../outbox.ts";
 import { serveRequest } from "./serve.ts";

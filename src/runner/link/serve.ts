@@ -21,14 +21,7 @@ import {
   StopRequest,
 } from "../../contract/link.ts";
 import type { FileList } from "../../contract/link-answers.ts";
-import {
-  DesktopControl,
-  FileChange,
-  FileRoot,
-  liveTarget,
-  ServiceRequest,
-  TerminalEnd,
-} from "../../contract/surfaces.ts";
+import { liveTarget } from "../../contract/live.ts";
 import type { FilePlace, RunnerHandlers } from "../handlers.ts";
 import type { Outbox } from "../outbox.ts";
 
@@ -79,14 +72,17 @@ const ROUTES: Record<string, Route> = {
   [`GET ${LINK_ROUTES.terminals}`]: async ({ stream, handlers }) =>
     answer(stream, handlers.surfaces.terminals()),
   [`POST ${LINK_ROUTES.end_terminal}`]: async ({ stream, handlers }) => {
+    const { TerminalEnd } = await surfaceSchemas();
     await handlers.surfaces.endTerminal((await body(stream, TerminalEnd)).id);
     answer(stream, {});
   },
   [`POST ${LINK_ROUTES.service}`]: async ({ stream, handlers, signal }) => {
+    const { ServiceRequest } = await surfaceSchemas();
     const { name } = await body(stream, ServiceRequest);
     answer(stream, await handlers.surfaces.service(name, signal));
   },
   [`POST ${LINK_ROUTES.desktop}`]: async ({ stream, handlers }) => {
+    const { DesktopControl } = await surfaceSchemas();
     await handlers.surfaces.desktop(await body(stream, DesktopControl));
     answer(stream, {});
   },
@@ -111,6 +107,7 @@ const ROUTES: Record<string, Route> = {
     }
   },
   [`POST ${LINK_ROUTES.change}`]: async ({ stream, handlers }) => {
+    const { FileChange } = await surfaceSchemas();
     await handlers.change(await body(stream, FileChange));
     answer(stream, {});
   },
@@ -189,9 +186,14 @@ async function connect(
 }
 
 function placeOf(query: URLSearchParams): FilePlace {
-  const root = z.safeParse(FileRoot, query.get("root") ?? "workspace");
-  if (root.success) return { root: root.data, path: query.get("path") ?? "" };
+  const root = query.get("root") ?? "workspace";
+  if (root === "workspace" || root === "home") return { root, path: query.get("path") ?? "" };
   throw new AppError({ code: "invalid_request", message: "There is no such root of files." });
+}
+
+/** Built when a surface is first used: most jobs are never looked at. */
+function surfaceSchemas(): Promise<typeof import("../../contract/surfaces.ts")> {
+  return import("../../contract/surfaces.ts");
 }
 
 function refuse(stream: ServerHttp2Stream, error: unknown): void {

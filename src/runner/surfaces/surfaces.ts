@@ -1,7 +1,7 @@
 import { AppError } from "../../contract/errors.ts";
+import type { LiveTarget } from "../../contract/live.ts";
 import type {
   DesktopControl,
-  LiveTarget,
   PortList,
   ServiceName,
   ServiceReady,

@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { AppError } from "../../contract/errors.ts";
-import { jupyterBasePath } from "../../contract/surfaces.ts";
+import { jupyterBasePath } from "../../contract/live.ts";
 import type { JobSurfaces } from "../../core/job-surfaces.ts";
 import type { ConnectionSlots } from "./connection-slots.ts";
 import { unanswered } from "./passage.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer as createHttpServer, request as openRequest, type RequestListener } from "node:http";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { AppError } from "../../contract/errors.ts";
-import type { LiveTarget } from "../../contract/surfaces.ts";
+import type { LiveTarget } from "../../contract/live.ts";
 import { JobSurfaces } from "../../core/job-surfaces.ts";
 import { initialState } from "../../core/lifecycle.ts";
 import type { SandboxLink } from "../../core/link.ts";

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { PORT_MAX } from "../../contract/surfaces.ts";
+import { PORT_MAX } from "../../contract/live.ts";
 import type { PreviewTarget } from "./preview-kind.ts";
 
 const LABEL_BYTES = 32;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { PORT_MAX } from "../../contract/surfaces.ts";
+import { PORT_MAX } from "../../contract/live.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { JobParams } from "../route-schemas.ts";
 import { joinBytes, keepAlive } from "../surfaces/live-socket.ts";

@@ -1,5 +1,5 @@
 import { OpenAnswer, OpenQuery } from "../../contract/api.ts";
-import { jupyterBasePath } from "../../contract/surfaces.ts";
+import { jupyterBasePath } from "../../contract/live.ts";
 import { passProgramRequest, passProgramSocket, refuseBrowsers } from "../previews/program-passage.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { errorAnswers, JobParams } from "../route-schemas.ts";

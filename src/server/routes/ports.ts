@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { OpenAnswer, OpenQuery } from "../../contract/api.ts";
-import { PORT_MAX, PortList } from "../../contract/surfaces.ts";
+import { PORT_MAX } from "../../contract/live.ts";
+import { PortList } from "../../contract/surfaces.ts";
 import { passProgramRequest, passProgramSocket, refuseBrowsers } from "../previews/program-passage.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { errorAnswers, JobParams } from "../route-schemas.ts";

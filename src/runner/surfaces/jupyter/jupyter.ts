@@ -5,7 +5,7 @@ import { connect as dial, type Socket } from "node:net";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { AppError } from "../../../contract/errors.ts";
-import { jupyterBasePath } from "../../../contract/surfaces.ts";
+import { jupyterBasePath } from "../../../contract/live.ts";
 import type { TakeStream } from "../../handlers.ts";
 import type { SurfacePlace } from "../place.ts";
 import { Service } from "../services/service.ts";

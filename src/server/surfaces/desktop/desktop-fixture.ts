@@ -1,7 +1,8 @@
 import { type Duplex, duplexPair } from "node:stream";
 import { AppError } from "../../../contract/errors.ts";
 import type { EventBody } from "../../../contract/event.ts";
-import type { DesktopControl, LiveTarget } from "../../../contract/surfaces.ts";
+import type { LiveTarget } from "../../../contract/live.ts";
+import type { DesktopControl } from "../../../contract/surfaces.ts";
 import { JobSurfaces } from "../../../core/job-surfaces.ts";
 import { initialState } from "../../../core/lifecycle.ts";
 import type { SandboxLink } from "../../../core/link.ts";
