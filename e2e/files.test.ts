@@ -180,7 +180,7 @@ for (;;) { fs.renameSync(n % 2 ? "bad" : "real", "x"); fs.renameSync("x", "place
   const job_id = await orchestrator.schedule({ prompt: `\`\`\`js\n${swap}\n\`\`\`` });
   await orchestrator.untilPrinted(job_id, "ready");
   const seen = new Map<string, number>();
-  for (let round = 0; round < 300; round += 1) {
+  for (let round = 0; round < 300 || (!seen.has("inside") && round < 5_000); round += 1) {
     const { status, content } = await call(job_id, "GET", "/files/place/hostname");
     const what = status === 200 ? String(content) : String(status);
     seen.set(what, (seen.get(what) ?? 0) + 1);

@@ -48,7 +48,7 @@ export async function readPlace(
   place: FilePlace,
   range: { start: number; end: number } | null,
 ): Promise<{ size_bytes: number; content: Readable | LentPieces }> {
-  const file = await openToRead(await realPlace(roots, place), place);
+  const file = await openToRead(roots, await realPlace(roots, place), place);
   const size_bytes = (await file.stat()).size;
   const start = range?.start ?? 0;
   const end = Math.min(range?.end ?? size_bytes - 1, size_bytes - 1);

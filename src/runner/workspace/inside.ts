@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, realpath } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, realpath, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, normalize } from "node:path";
 import { AppError } from "../../contract/errors.ts";
 import type { FileRoot } from "../../contract/surfaces.ts";
@@ -67,20 +67,20 @@ export async function spotToChange(
  * Opens a regular file at a real path to read it. What was put in its place, or in the place of a folder above it, since the path was
  * resolved is not taken for it. Throws AppError `not_found` for what is no regular file.
  */
-export async function openToRead(real: string, place: FilePlace): Promise<FileHandle> {
+export async function openToRead(roots: Roots, real: string, place: FilePlace): Promise<FileHandle> {
   // Opening a FIFO or a device can have effects, so that it is looked at first.
   const before = await lstat(real).catch(() => null);
   if (before?.isFile() !== true) throw noFile(place);
   const file = await open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch((cause: unknown) => {
     throw noFile(place, cause);
   });
-  return sameAt(real, file, place);
+  return sameAt(roots, real, file, place);
 }
 
 /** Makes a new, empty file in a real folder, as safely as `openToRead`. Rejects with errors of the file system. */
 export async function openNew(path: string, place: FilePlace): Promise<FileHandle> {
   const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, NEW_FILE_MODE);
-  return sameAt(path, file, place);
+  return sameAt(null, path, file, place);
 }
 
 export function isBelow(root: string, path: string): boolean {
@@ -147,11 +147,27 @@ async function refuseReserved(
     throw invalid(place, `is reserved: what is in the workspace's ${RESERVED} can only be read`);
 }
 
-/** The opened file must still be what the path names, with no symlink on the way; else it is closed. */
-async function sameAt(real: string, file: FileHandle, place: FilePlace): Promise<FileHandle> {
+/**
+ * The opened file must still be what the path names, with no symlink on the way; else it is closed. Who swaps a folder fast enough can have
+ * the path looked at between two swaps: but the device of the opened file is its own for good, and nothing beyond the job's volume has that
+ * of the home folder.
+ */
+async function sameAt(
+  roots: Roots | null,
+  real: string,
+  file: FileHandle,
+  place: FilePlace,
+): Promise<FileHandle> {
   try {
-    const [opened, again, now] = await Promise.all([file.stat(), realpath(real), lstat(real)]);
-    if (again === real && opened.isFile() && opened.ino === now.ino && opened.dev === now.dev) return file;
+    const looked = await Promise.all([
+      file.stat(),
+      realpath(real),
+      lstat(real),
+      stat(roots?.home ?? dirname(real)),
+    ]);
+    const [opened, again, now, home] = looked;
+    const same = opened.ino === now.ino && opened.dev === now.dev && opened.dev === home.dev;
+    if (again === real && opened.isFile() && same) return file;
   } catch (error) {
     await file.close();
     throw isCode(error, "ENOENT", "ENOTDIR") ? swapped(place, error) : error;

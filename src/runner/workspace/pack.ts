@@ -20,24 +20,31 @@ const SLASH = Buffer.from("/");
  * can count it. A file that changes its size while it is read is cut or filled with zeroes: its entry has the size that was announced.
  */
 export function packWorkspace(workspace: string, signal: AbortSignal): Readable {
-  return packing({ live: false, left_out: null }, (packing) => packing.folder(workspace), signal);
+  return packing({ device: null, left_out: null }, (packing) => packing.folder(workspace), signal);
 }
 
 /**
  * A tar of what is below `folder` but `left_out` in it, as packWorkspace makes it while the job works on: what is swapped meanwhile for a
- * symlink on the way is not followed.
+ * symlink on the way is not followed. `device` is that of the job's volume, which nothing beyond it has.
  */
-export function packFolder(folder: string, left_out: string | null, signal: AbortSignal): Readable {
-  return packing({ live: true, left_out }, (packing) => packing.folder(folder), signal);
+export function packFolder(
+  folder: string,
+  { device, left_out }: { device: number; left_out: string | null },
+  signal: AbortSignal,
+): Readable {
+  return packing({ device, left_out }, (packing) => packing.folder(folder), signal);
 }
 
 /** A tar of one file, under its own name; its holes are not counted, since nobody packs it by accident. */
-export function packFile(path: string, signal: AbortSignal): Readable {
-  return packing({ live: true, left_out: null }, (packing) => packing.file(path), signal);
+export function packFile(path: string, { device }: { device: number }, signal: AbortSignal): Readable {
+  return packing({ device, left_out: null }, (packing) => packing.file(path), signal);
 }
 
-/** `live`: the tree may be changed by hostile hands while it is packed. `left_out`: the path of a folder that is passed over. */
-type PackingOptions = { live: boolean; left_out: string | null };
+/**
+ * `device`: where the tree is, when it may be changed by hostile hands while it is packed; null when nothing else runs. `left_out`: the path of
+ * a folder that is passed over.
+ */
+type PackingOptions = { device: number | null; left_out: string | null };
 
 function packing(
   options: PackingOptions,
@@ -66,14 +73,14 @@ class Packing {
   readonly #tar: Pack;
   readonly #out: Readable;
   readonly #buffer = Buffer.allocUnsafe(READ_BYTES);
-  readonly #live: boolean;
+  readonly #device: number | null;
   readonly #left_out_path: Buffer | null;
   #holes_left = HOLES_MAX_BYTES;
 
-  constructor(tar: Pack, out: Readable, { live, left_out }: PackingOptions) {
+  constructor(tar: Pack, out: Readable, { device, left_out }: PackingOptions) {
     this.#tar = tar;
     this.#out = out;
-    this.#live = live;
+    this.#device = device;
     this.#left_out_path = left_out === null ? null : Buffer.from(left_out);
   }
 
@@ -134,13 +141,14 @@ class Packing {
 
   /** Whether a path is still real all the way, and leads to what was opened. */
   async #isSound(path: Buffer, opened?: Stats): Promise<boolean> {
-    if (!this.#live) return true;
+    if (this.#device === null) return true;
     const [real, now] = await Promise.all([
       realpath(path, { encoding: "buffer" }).catch(() => null),
       lstat(path).catch(() => null),
     ]);
     if (real?.equals(path) !== true || now === null) return false;
-    return opened === undefined || (opened.ino === now.ino && opened.dev === now.dev);
+    if (opened === undefined) return now.dev === this.#device;
+    return opened.ino === now.ino && opened.dev === now.dev && opened.dev === this.#device;
   }
 
   async #content(file: FileHandle, header: Head & { size: number }): Promise<void> {

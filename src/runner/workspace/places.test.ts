@@ -147,7 +147,15 @@ test("what is swapped for a symlink between the check of a path and its opening 
   const real = join(folder, "secret");
   await rename(folder, join(at.workspace, "kept"));
   await symlink(at.outside, folder);
-  await assert.rejects(openToRead(real, inWorkspace("folder/secret")), hasCode("conflict"));
+  await assert.rejects(openToRead(at, real, inWorkspace("folder/secret")), hasCode("conflict"));
+});
+
+test("a file on another device than the home folder is not read, whatever its path says at this moment", async () => {
+  await using at = await place();
+  const real = join(at.workspace, "file");
+  await writeFile(real, "inside");
+  await (await openToRead(at, real, inWorkspace("file"))).close();
+  await assert.rejects(openToRead({ ...at, home: "/proc" }, real, inWorkspace("file")), hasCode("conflict"));
 });
 
 test("nobody reaches the runner's own files, and nobody changes what is reserved in the workspace", async () => {
