@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import WebSocket, { createWebSocketStream } from "ws";
 import { AgentsPlace, assertComplete, call, finish, ofType, plan, shell } from "./agents.ts";
 import { RfbViewer } from "./rfb-viewer.ts";
@@ -26,7 +25,7 @@ before(async () => {
     template: "desktop",
     agent: "script",
   });
-  while ((await orchestrator.job(job_id)).phase !== "ended") await sleep(500);
+  await orchestrator.ended(job_id, 15 * 60_000);
 });
 after(() => place[Symbol.asyncDispose]());
 

@@ -181,10 +181,10 @@ export class TestOrchestrator {
   }
 
   /** Live events of a job; ends with the job. */
-  async *events(job_id: string, query = ""): AsyncGenerator<Event> {
+  async *events(job_id: string, query = "", patience_ms = PATIENCE_MS): AsyncGenerator<Event> {
     const answer = await this.fetch(`/jobs/${job_id}/events${query}`, {
       headers: { accept: "application/x-ndjson" },
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(patience_ms),
     });
     assert.equal(answer.status, 200);
     assert(answer.body !== null);
@@ -220,8 +220,10 @@ export class TestOrchestrator {
     );
   }
 
-  async ended(job_id: string): Promise<Job> {
-    for await (const event of this.events(job_id, "?types=job.ended")) if (event.type === "job.ended") break;
+  /** `patience_ms` is longer for a job whose image may have to be built first. */
+  async ended(job_id: string, patience_ms = PATIENCE_MS): Promise<Job> {
+    for await (const event of this.events(job_id, "?types=job.ended", patience_ms))
+      if (event.type === "job.ended") break;
     return this.job(job_id);
   }
 

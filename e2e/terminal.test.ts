@@ -213,13 +213,9 @@ test("an orchestrator that is restarted ends no terminal; the end of the job doe
   await orchestrator.stop();
   assert.equal((await first.ended()).code, 1012);
   await orchestrator.restart();
-  let second: LiveClient | null = null;
-  while (second === null)
-    second = await open({ id }).catch((error: Error) => {
-      // Its runner dials anew within some seconds.
-      assert.match(error.message, /^503 link_lost/);
-      return new Promise((resolve) => setTimeout(resolve, 200, null));
-    });
+  // Its runner dials anew within some seconds.
+  await orchestrator.until(job_id, (event) => event.type === "sandbox.linked" && event.data.relinked);
+  const second = await open({ id });
   await second.saw("markedplace");
   second.type("echo $kept\r");
   await second.saw("here");

@@ -44,7 +44,7 @@ async function until(question) {
     let answer = null;
     try { answer = await question(); } catch { /* Not yet. */ }
     if (answer) return answer;
-    await new Promise((next) => setTimeout(next, 50));
+    await new Promise((next) => setImmediate(next));
   }
 }
 const window = (pattern) => until(() => run("wmctrl", "-lx").split("\\n").find((line) => pattern.test(line)));

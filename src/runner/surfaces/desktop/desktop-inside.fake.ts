@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { access, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { RunnerEventBody } from "../../../contract/event.ts";
 import { Blobs } from "../../blobs.ts";
 import { ToolProcesses } from "../../process/tool-processes.ts";
@@ -85,7 +85,7 @@ const SCENARIOS: Record<string, () => Promise<unknown>> = {
     const ended = said();
     const terminal = spawn("lxterminal", { stdio: "ignore" });
     await until(3);
-    while ((await connectedPrograms()) < 2) await sleep(20);
+    while ((await connectedPrograms()) < 2) await nextTurn();
     await sleep(IDLE_MS * 4);
     const kept = said();
     terminal.kill();
@@ -117,7 +117,7 @@ const SCENARIOS: Record<string, () => Promise<unknown>> = {
     return { said: said(), messages, png: screen.length > 1000, server: server > 0, left };
   },
   async clipboard() {
-    const { desktop, run } = await place();
+    const { desktop, run, events, until } = await place();
     const get = async () => [
       await run("vncconfig", "-get", "SendCutText"),
       await run("vncconfig", "-get", "AcceptCutText"),
@@ -133,8 +133,9 @@ const SCENARIOS: Record<string, () => Promise<unknown>> = {
     await desktop.control({ ...control, clipboard: true });
     const on = await get();
     await desktop.control(control);
+    const before = events.length;
     process.kill(await pidOf("Xvnc"), "SIGKILL");
-    await sleep(100);
+    await until(before + 1);
     await desktop.connect(NEVER);
     return { idle, off, on, restarted: await get() };
   },
@@ -153,7 +154,7 @@ const SCENARIOS: Record<string, () => Promise<unknown>> = {
         () => false,
       ))
     )
-      await sleep(20);
+      await nextTurn();
     await perform({ action: "wait", ms: 500 }, stage);
     await perform({ action: "type", text: `${wanted}\n` }, stage);
     await perform({ action: "key", keys: "ctrl+d" }, stage);
@@ -169,22 +170,6 @@ const SCENARIOS: Record<string, () => Promise<unknown>> = {
     await perform({ action: "wait", ms: 500 }, stage);
     const { text: windows } = await perform({ action: "windows" }, stage);
     return { terminal, windows };
-  },
-  /** An open desktop whose screen stays as it is. */
-  async idle() {
-    const { desktop } = await place();
-    await desktop.control({ held_by: null, clipboard: true, watched: true });
-    using _use = await desktop.use(NEVER);
-    await sleep(3_000);
-    const ticks = async (pid: number): Promise<number> => {
-      const stat = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
-      return Number(stat[11]) + Number(stat[12]);
-    };
-    const server = await pidOf("Xvnc");
-    const [x, own] = [await ticks(server), process.cpuUsage()];
-    await sleep(10_000);
-    const used = process.cpuUsage(own);
-    return { server_ms: ((await ticks(server)) - x) * 10, own_ms: (used.user + used.system) / 1000 };
   },
 };
 
