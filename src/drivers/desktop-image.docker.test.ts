@@ -1,29 +1,16 @@
 import assert from "node:assert/strict";
-import { join, resolve } from "node:path";
 import { before, test } from "node:test";
-import { Config } from "../contract/config.ts";
-import { runHardened, testImages } from "./docker-images.fake.ts";
+import { DESKTOP_BUILD_TIMEOUT_MS, desktopImage, runHardened } from "./docker-images.fake.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
-/** The build installs some 300 packages when it has not been made yet. */
-const BUILD_TIMEOUT_MS = 900_000;
 /** Nothing in here takes this long on any machine that can run it. */
 const PATIENCE_MS = 90_000;
 let image: string;
 
 before(
   async () => {
-    const template = Config.parse({}).templates.desktop;
-    assert(template !== undefined);
-    const images = testImages({ runner_entry: join(ROOT, "src/runner/main.ts") });
-    const made = await images.ensure(
-      { name: "desktop", image: template.image, build: template.build },
-      () => {},
-      new AbortController().signal,
-    );
-    image = made.reference;
+    image = await desktopImage();
   },
-  { timeout: BUILD_TIMEOUT_MS },
+  { timeout: DESKTOP_BUILD_TIMEOUT_MS },
 );
 
 /** Runs inside the container: a desktop, and what asks about it. What the script prints is one JSON value. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import Docker from "dockerode";
+import { Config } from "../contract/config.ts";
 import type { ImageRef, ImageSource } from "../core/images.ts";
 import { createDockerImages, type DockerImagesOptions } from "./docker-images.ts";
 
@@ -28,6 +29,18 @@ export function testImages(overrides: Partial<DockerImagesOptions> = {}): ImageS
 
 export function testBase(): Promise<ImageRef> {
   return testImages().ensure(TEST_BASE, () => {}, new AbortController().signal);
+}
+
+/** The build of the desktop image installs some 300 packages when it has not been made yet. */
+export const DESKTOP_BUILD_TIMEOUT_MS = 900_000;
+
+/** The desktop image as jobs have it, runner included. */
+export async function desktopImage(): Promise<string> {
+  const template = Config.parse({}).templates.desktop;
+  if (template === undefined) throw new Error("There is no template desktop.");
+  const images = testImages({ runner_entry: join(ROOT, "src/runner/main.ts") });
+  const wanted = { name: "desktop", image: template.image, build: template.build };
+  return (await images.ensure(wanted, () => {}, new AbortController().signal)).reference;
 }
 
 /** Runs a command in a hardened container, as jobs are, with `input` on its standard input; returns all that it wrote. */

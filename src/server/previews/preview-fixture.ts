@@ -3,10 +3,9 @@ import { createServer as createHttpServer, request as openRequest, type RequestL
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { AppError } from "../../contract/errors.ts";
 import type { LiveTarget } from "../../contract/live.ts";
-import { JobSurfaces } from "../../core/job-surfaces.ts";
-import { initialState } from "../../core/lifecycle.ts";
-import type { SandboxLink } from "../../core/link.ts";
+import type { JobSurfaces } from "../../core/job-surfaces.ts";
 import type { ServerOptions } from "../app.ts";
+import { surfacesOver } from "../surfaces/job-surfaces-fixture.ts";
 import { startServer, type TestServer } from "../test-server.fake.ts";
 
 export const JUPYTER_TOKEN = "the-token-of-jupyter";
@@ -85,45 +84,24 @@ export class PreviewWorld implements AsyncDisposable {
   }
 
   #surfaces(): JobSurfaces {
-    const link = {
-      live: {
-        connect: (target: LiveTarget) => this.#connect(target),
-        service: async () => ({ token: JUPYTER_TOKEN }),
-        ports: async () => ({
-          ports: [...this.ports.keys()].map((port) => ({
-            port,
-            address: "127.0.0.1",
-            pid: null,
-            process: null,
-          })),
-        }),
-        desktop: async () => undefined,
-        touch: async () => undefined,
-      },
+    const live = {
+      connect: (target: LiveTarget) => this.#connect(target),
+      service: async () => ({ token: JUPYTER_TOKEN }),
+      ports: async () => ({
+        ports: [...this.ports.keys()].map((port) => ({
+          port,
+          address: "127.0.0.1",
+          pid: null,
+          process: null,
+        })),
+      }),
+      desktop: async () => undefined,
+      touch: async () => undefined,
     };
-    return new JobSurfaces(
-      {
-        record: { job_id: this.job_id } as never,
-        state: { ...initialState(), phase: "working" as const },
-        apply: async () => undefined,
-      },
-      {
-        link: () => link as unknown as SandboxLink,
-        ending: this.#ending,
-        records_terminals: false,
-        touch: () => {
-          this.touches += 1;
-        },
-        failed: (error) => {
-          throw error;
-        },
-        clock: {
-          now: () => "2026-01-01T00:00:00.000Z",
-          sleep: (_ms, signal) =>
-            new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
-        },
-      },
-    );
+    const touched = (): void => {
+      this.touches += 1;
+    };
+    return surfacesOver(live, { job_id: this.job_id, ending: this.#ending.signal, touched });
   }
 
   async #connect(target: LiveTarget): Promise<Socket> {

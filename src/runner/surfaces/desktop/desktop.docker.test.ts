@@ -1,27 +1,15 @@
 import assert from "node:assert/strict";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { before, test } from "node:test";
 import { build } from "esbuild";
-import { Config } from "../../../contract/config.ts";
-import { runHardened, testImages } from "../../../drivers/docker-images.fake.ts";
+import { DESKTOP_BUILD_TIMEOUT_MS, desktopImage, runHardened } from "../../../drivers/docker-images.fake.ts";
 
-const ROOT = resolve(import.meta.dirname, "../../../..");
-/** The build installs some 300 packages when it has not been made yet. */
-const BUILD_TIMEOUT_MS = 900_000;
 let image: string;
 let code: string;
 
 before(
   async () => {
-    const template = Config.parse({}).templates.desktop;
-    assert(template !== undefined);
-    const images = testImages({ runner_entry: join(ROOT, "src/runner/main.ts") });
-    const made = await images.ensure(
-      { name: "desktop", image: template.image, build: template.build },
-      () => {},
-      new AbortController().signal,
-    );
-    image = made.reference;
+    image = await desktopImage();
     const bundled = await build({
       entryPoints: [join(import.meta.dirname, "desktop-inside.fake.ts")],
       bundle: true,
@@ -34,7 +22,7 @@ before(
     });
     code = bundled.outputFiles[0]?.text ?? "";
   },
-  { timeout: BUILD_TIMEOUT_MS },
+  { timeout: DESKTOP_BUILD_TIMEOUT_MS },
 );
 
 /** Runs a scenario of desktop-inside.fake.ts in a sandbox of the desktop image, under the hardening that jobs have. */

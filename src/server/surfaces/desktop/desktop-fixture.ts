@@ -3,9 +3,8 @@ import { AppError } from "../../../contract/errors.ts";
 import type { EventBody } from "../../../contract/event.ts";
 import type { LiveTarget } from "../../../contract/live.ts";
 import type { DesktopControl } from "../../../contract/surfaces.ts";
-import { JobSurfaces } from "../../../core/job-surfaces.ts";
-import { initialState } from "../../../core/lifecycle.ts";
-import type { SandboxLink } from "../../../core/link.ts";
+import type { JobSurfaces } from "../../../core/job-surfaces.ts";
+import { surfacesOver } from "../job-surfaces-fixture.ts";
 
 /** Test support: the surfaces of a job at work, with a desktop that says what tests make it say and notes what it hears. */
 export class DesktopWorld {
@@ -24,42 +23,21 @@ export class DesktopWorld {
   #changed = new EventTarget();
 
   constructor() {
-    const state = { ...initialState(), phase: "working" as const };
-    const link = {
-      live: {
-        connect: async (target: LiveTarget) => this.#connect(target),
-        desktop: async (control: DesktopControl) => void this.told.push(control),
-        screen: async () => this.screen,
-        service: async () => ({ token: null }),
-        touch: async () => undefined,
-      },
+    const live = {
+      connect: async (target: LiveTarget) => this.#connect(target),
+      desktop: async (control: DesktopControl) => void this.told.push(control),
+      screen: async () => this.screen,
+      service: async () => ({ token: null }),
+      touch: async () => undefined,
     };
-    this.surfaces = new JobSurfaces(
-      {
-        record: { job_id: "the-job" } as never,
-        state,
-        apply: async (change) => {
-          const transition = typeof change === "function" ? change(state) : change;
-          this.events.push(...(transition?.events ?? []));
-        },
+    this.surfaces = surfacesOver(live, {
+      job_id: "the-job",
+      ending: this.#ending.signal,
+      touched: () => {
+        this.touches += 1;
       },
-      {
-        link: () => link as unknown as SandboxLink,
-        ending: this.#ending,
-        records_terminals: false,
-        touch: () => {
-          this.touches += 1;
-        },
-        failed: (error) => {
-          throw error;
-        },
-        clock: {
-          now: () => "2026-01-01T00:00:00.000Z",
-          sleep: (_ms, signal) =>
-            new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
-        },
-      },
-    );
+      told: (events) => void this.events.push(...events),
+    });
   }
 
   /** What the desktop heard over its n-th connection, once it is at least so many bytes. */
