@@ -57,6 +57,38 @@ export const EventsQuery = z.strictObject({
 });
 export type EventsQuery = z.infer<typeof EventsQuery>;
 
+/** How many events one page of a job's events has at most. */
+export const EVENTS_PAGE_MAX = 10_000;
+/** Of one job: from an event on, or a page of those before one. */
+export const JobEventsQuery = EventsQuery.extend({
+  before: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .meta({
+      description:
+        "Only events before this seq; with `limit` the newest of them. Still in ascending order. Ends there.",
+    }),
+  limit: z.coerce.number().int().min(1).max(EVENTS_PAGE_MAX).optional().meta({
+    description:
+      "At most so many events: the first after `after`, or with `before` the last before it. Ends there.",
+  }),
+});
+export type JobEventsQuery = z.infer<typeof JobEventsQuery>;
+
+export const OUTPUT_OF_MAX = 64;
+/** Of all jobs. */
+export const AllEventsQuery = EventsQuery.extend({
+  output_of: z
+    .string()
+    .transform((text) => text.split(",").filter((id) => id !== ""))
+    .pipe(z.array(JobId).max(OUTPUT_OF_MAX))
+    .optional()
+    .meta({ description: "Jobs whose `step.output` is told too; with `types` only when that names it." }),
+});
+export type AllEventsQuery = z.infer<typeof AllEventsQuery>;
+
 export const LogsQuery = z.strictObject({
   follow: flag.optional(),
   stream: z.enum(["stdout", "stderr"]).optional(),
