@@ -1,9 +1,9 @@
 import type picocolors from "picocolors";
 import type { Event, EventType } from "../contract/event.ts";
+import { formatCount, formatSize, formatSpan, formatWholeSeconds } from "../contract/units.ts";
 import { shortId } from "./job-id.ts";
 import { GUTTER } from "./output-rows.ts";
 import { indented, LinePainter, plainLine, plainText } from "./terminal-text.ts";
-import { formatCount, formatSize, formatSpan, formatWholeSeconds } from "./units.ts";
 
 type Data<T extends EventType> = Extract<Event, { type: T }>["data"];
 

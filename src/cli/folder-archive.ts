@@ -3,8 +3,8 @@ import { PassThrough } from "node:stream";
 import yazl from "yazl";
 import { UPLOAD_MAX_BYTES } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
+import { formatSize } from "../contract/units.ts";
 import type { FolderListing } from "./folder-listing.ts";
-import { formatSize } from "./units.ts";
 
 /** Larger members are stored as they are: one that packs extremely well looks like an attack to the server. */
 const COMPRESS_MAX_BYTES = 64 * 1024 * 1024;

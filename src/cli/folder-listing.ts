@@ -2,8 +2,8 @@ import { lstat, readdir, readlink } from "node:fs/promises";
 import path from "node:path";
 import { UPLOAD_ENTRIES_MAX, UPLOAD_UNPACKED_MAX_BYTES } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
+import { formatSize } from "../contract/units.ts";
 import { git, gitOk, isRepository } from "./git.ts";
-import { formatSize } from "./units.ts";
 
 export type FolderEntry =
   | { kind: "file"; path: string; size_bytes: number; executable: boolean; modified_at: Date }

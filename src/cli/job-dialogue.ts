@@ -1,11 +1,11 @@
 import { AppError } from "../contract/errors.ts";
 import type { Event } from "../contract/event.ts";
+import { formatWholeSeconds } from "../contract/units.ts";
 import type { Client } from "./client.ts";
 import { answerRow, followUpRow, sendCommand, stayRow } from "./event-rows.ts";
 import type { Io } from "./io.ts";
 import { Keyboard } from "./keyboard.ts";
 import type { LiveView } from "./live-view.ts";
-import { formatWholeSeconds } from "./units.ts";
 
 export type DialogueOptions = { io: Io; client: Client; job_id: string; view: LiveView; signal: AbortSignal };
 

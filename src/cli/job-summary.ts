@@ -1,10 +1,10 @@
 import path from "node:path";
 import picocolors from "picocolors";
 import type { Job, Status, Usage } from "../contract/job.ts";
+import { formatCost, formatCount, formatDuration, formatSize } from "../contract/units.ts";
 import { type Io, mayColour } from "./io.ts";
 import { shortId } from "./job-id.ts";
 import { cut, indented, plainLine, plainText } from "./terminal-text.ts";
-import { formatCost, formatCount, formatDuration, formatSize } from "./units.ts";
 import { type ZipEntry, zipEntries } from "./zip-contents.ts";
 import type { Saved } from "./zip-download.ts";
 

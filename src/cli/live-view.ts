@@ -1,13 +1,13 @@
 import picocolors from "picocolors";
 import { decodeOutput, type Event } from "../contract/event.ts";
 import type { Phase } from "../contract/job.ts";
+import { formatCost, formatCount, formatDuration, formatWholeSeconds } from "../contract/units.ts";
 import { changeCounts, eventRows, fileRow, type Look } from "./event-rows.ts";
 import { type Io, mayColour } from "./io.ts";
 import { LiveScreen } from "./live-screen.ts";
 import { GUTTER, OutputRows } from "./output-rows.ts";
 import { PlanRows } from "./plan-rows.ts";
 import { cut, indented, plainLine, plainText, textWidth } from "./terminal-text.ts";
-import { formatCost, formatCount, formatDuration, formatWholeSeconds } from "./units.ts";
 
 /** Room for how a step ended, on a line that it shares. */
 const END_COLUMNS = 12;

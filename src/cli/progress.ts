@@ -1,8 +1,8 @@
 import picocolors from "picocolors";
+import { formatDuration, formatWholeSeconds } from "../contract/units.ts";
 import type { Io } from "./io.ts";
 import { mayColour } from "./io.ts";
 import { cut, plainLine } from "./terminal-text.ts";
-import { formatDuration, formatWholeSeconds } from "./units.ts";
 
 /** How the set-up tells what it does: steps, each with lines of its own, one at a time. */
 export type Progress = {

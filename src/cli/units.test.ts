@@ -7,11 +7,8 @@ import {
   formatDuration,
   formatSize,
   formatSpan,
-  parseDuration,
-  parseNumber,
-  parseSize,
-  parseWhole,
-} from "./units.ts";
+} from "../contract/units.ts";
+import { parseDuration, parseNumber, parseSize, parseWhole } from "./units.ts";
 
 test("sizes are read in powers of 1024 and written short", () => {
   assert.equal(parseSize("2g"), 2 ** 31);

@@ -61,15 +61,10 @@ export type EventsQuery = z.infer<typeof EventsQuery>;
 export const EVENTS_PAGE_MAX = 10_000;
 /** Of one job: from an event on, or a page of those before one. */
 export const JobEventsQuery = EventsQuery.extend({
-  before: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .optional()
-    .meta({
-      description:
-        "Only events before this seq; with `limit` the newest of them. Still in ascending order. Ends there.",
-    }),
+  before: z.coerce.number().int().min(1).optional().meta({
+    description:
+      "Only events before this seq; with `limit` the newest of them. Still in ascending order. Ends there.",
+  }),
   limit: z.coerce.number().int().min(1).max(EVENTS_PAGE_MAX).optional().meta({
     description:
       "At most so many events: the first after `after`, or with `before` the last before it. Ends there.",

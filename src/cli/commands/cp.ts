@@ -1,6 +1,7 @@
 import { lstat, mkdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { AppError } from "../../contract/errors.ts";
+import { formatSize } from "../../contract/units.ts";
 import { type Context, connect, interruptible, print, printJson } from "../context.ts";
 import { Copied } from "../copied.ts";
 import { type CopyPlace, copyPlace, type Meaning, meaningOf, type RemotePlace } from "../copy-place.ts";
@@ -11,7 +12,6 @@ import { resolveJobId } from "../job-id.ts";
 import { plural } from "../job-summary.ts";
 import { createProgress } from "../progress.ts";
 import { plainLine } from "../terminal-text.ts";
-import { formatSize } from "../units.ts";
 
 /** In the workspace it is Sealwork's own; one from an earlier result is not sent. */
 const RESERVED = ".sealwork";

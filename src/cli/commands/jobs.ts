@@ -3,6 +3,7 @@ import picocolors from "picocolors";
 import type { JobsQuery } from "../../contract/api.ts";
 import { AppError } from "../../contract/errors.ts";
 import { type Job, Status } from "../../contract/job.ts";
+import { formatAge, formatCost, formatCount, formatSize, formatSpan } from "../../contract/units.ts";
 import { type Context, connect, interruptible, print, printJson } from "../context.ts";
 import { answerRow } from "../event-rows.ts";
 import { EXIT } from "../exit-code.ts";
@@ -10,7 +11,6 @@ import { mayColour } from "../io.ts";
 import { resolveJobId, shortId } from "../job-id.ts";
 import { outcomeLines, plural, span, statusText, zipLines } from "../job-summary.ts";
 import { cut, plainLine, textWidth } from "../terminal-text.ts";
-import { formatAge, formatCost, formatCount, formatSize, formatSpan } from "../units.ts";
 import { saveZip, slug, titleOf } from "../zip-download.ts";
 
 /** A table on a narrower terminal does without how long jobs took; where no terminal is, a task is cut here. */

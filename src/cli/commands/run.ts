@@ -3,6 +3,7 @@ import picocolors from "picocolors";
 import type { ScheduleAnswer } from "../../contract/api.ts";
 import { AppError } from "../../contract/errors.ts";
 import type { Job } from "../../contract/job.ts";
+import { formatSize } from "../../contract/units.ts";
 import type { Client } from "../client.ts";
 import { type Context, connect, Interrupted, print, printJson } from "../context.ts";
 import { EXIT, exitCodeOfJob } from "../exit-code.ts";
@@ -13,7 +14,6 @@ import { outcomeLines, plural, zipLines } from "../job-summary.ts";
 import { createLiveView, type LiveView } from "../live-view.ts";
 import { type TaskOptions, type TaskRequest, taskRequest } from "../task-request.ts";
 import { cut, plainLine } from "../terminal-text.ts";
-import { formatSize } from "../units.ts";
 import { saveZip } from "../zip-download.ts";
 
 export type RunOptions = TaskOptions & { out: string; detach?: boolean };
