@@ -78,7 +78,8 @@ export function createLocalServer(settings: Settings): LocalServer {
     },
     async setup(progress, signal) {
       const { setUp } = await import("./set-up.ts");
-      await setUp(settings, progress, signal);
+      const { dashboard_problem } = await setUp(settings, progress, signal);
+      if (dashboard_problem !== null) throw dashboard_problem;
     },
     async doctor(signal) {
       const { doctor } = await import("./doctor.ts");

@@ -94,6 +94,7 @@ export async function serve(
     previews: { secret: readOrMakePreviewSecret(data), config: config.previews },
     log,
     requests_per_second: config.requests_per_second,
+    dashboard: ready.dashboard,
     version: VERSION,
   });
   const listening = stack.use(await listenSomewhere(app, options, token));

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Progress } from "../cli/progress.ts";
 import { AppError } from "../contract/errors.ts";
 import type { ImageSource } from "../core/images.ts";
@@ -8,14 +8,20 @@ import { type EngineHandle, findEngine } from "../drivers/docker-engine.ts";
 import { createDockerImages } from "../drivers/docker-images.ts";
 import { installEngine } from "../drivers/docker-install.ts";
 import { probeSharedSockets } from "../drivers/docker-socket-probe.ts";
+import { buildDashboard } from "./dashboard-build.ts";
 import type { Settings } from "./settings.ts";
 
-/** What a server needs of the machine. */
-export type Ready = { engine: EngineHandle; images: ImageSource };
+/** What a server needs of the machine. Without a dashboard everything else works; `dashboard_problem` says why there is none. */
+export type Ready = {
+  engine: EngineHandle;
+  images: ImageSource;
+  dashboard: string | null;
+  dashboard_problem: AppError | null;
+};
 
 /**
  * Finds the container engine or installs it, makes sure of the default template's image, and finds out whether sockets can be shared with
- * a container. Idempotent, safe to interrupt. Throws AppError that says what to type.
+ * a container; then builds the dashboard. Idempotent, safe to interrupt. Throws AppError that says what to type.
  */
 export async function setUp(settings: Settings, progress: Progress, signal: AbortSignal): Promise<Ready> {
   progress.step("Finding the container engine");
@@ -29,8 +35,26 @@ export async function setUp(settings: Settings, progress: Progress, signal: Abor
     const { reference } = await images.ensure({ name, image, build }, (line) => progress.line(line), signal);
     await proveSharedSockets(settings, engine, reference, progress, signal);
   }
+  const dashboard = await dashboardOf(settings, progress, signal);
   progress.done();
-  return { engine, images };
+  return { engine, images, ...dashboard };
+}
+
+async function dashboardOf(
+  settings: Settings,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Pick<Ready, "dashboard" | "dashboard_problem">> {
+  const given = settings.environment.SEALWORK_DASHBOARD ?? "";
+  if (given !== "") return { dashboard: resolve(given), dashboard_problem: null };
+  try {
+    const dashboard = await buildDashboard({ installation: settings.installation, progress, signal });
+    return { dashboard, dashboard_problem: null };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    progress.step(`${error.message.split("\n")[0]} Going on without it`);
+    return { dashboard: null, dashboard_problem: error };
+  }
 }
 
 export function engineOptions(settings: Settings): Parameters<typeof findEngine>[0] {

@@ -13,6 +13,8 @@ import {
 import { AppError } from "../contract/errors.ts";
 import { compareVersions, VERSION } from "../contract/version.ts";
 import type { Log } from "../core/dependencies.ts";
+import { DashboardPage } from "./dashboard/dashboard-page.ts";
+import { dashboardRoutes, knowBrowsers } from "./dashboard/dashboard-routes.ts";
 import { sendError } from "./error-answer.ts";
 import { createFront } from "./front.ts";
 import { KnownPaths } from "./known-paths.ts";
@@ -64,6 +66,8 @@ export type ServerOptions = {
   previews: Pick<PreviewsOptions, "secret" | "config">;
   /** Names, beside loopback ones and addresses, by which this server may be called. */
   hosts?: readonly string[];
+  /** The folder of the built dashboard; null: there is none, and a page says how to build it. */
+  dashboard?: string | null;
   version?: string;
   heartbeat_ms?: number;
   streams_max?: number;
@@ -98,6 +102,8 @@ export async function createServer(options: ServerOptions): Promise<App> {
     requests,
     pages: { port: inside, jupyter: inside, desktop: desktopPages({ heartbeat_ms }) },
   });
+  const folder = options.dashboard ?? null;
+  const dashboard = new DashboardPage({ folder, previews: options.previews.config });
   const context: RouteContext = {
     orchestrator: options.orchestrator,
     version,
@@ -105,6 +111,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     log: options.log,
     requests,
     previews,
+    dashboard,
     passing,
     slots: new StreamSlots(options.streams_max ?? STREAMS_OPEN_MAX),
     heartbeat_ms,
@@ -126,7 +133,10 @@ export async function createServer(options: ServerOptions): Promise<App> {
   }).withTypeProvider<ZodTypeProvider>();
 
   const paths = new KnownPaths();
-  app.addHook("onRoute", (route) => paths.add(route.url, route.method));
+  app.addHook("onRoute", ({ url, method, constraints }) => {
+    if (constraints?.reader === undefined) paths.add(url, method);
+  });
+  knowBrowsers(app);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(fail);
@@ -144,6 +154,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   });
   await guard(app, options, { version, requests, paths });
   await describeRoutes(app, version);
+  await dashboardRoutes(app, { page: dashboard, folder });
   for (const routes of [
     scheduleRoutes,
     jobRoutes,

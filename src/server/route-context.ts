@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fasti
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Log } from "../core/dependencies.ts";
 import type { Orchestrator } from "../core/orchestrator.ts";
+import type { DashboardPage } from "./dashboard/dashboard-page.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { Previews } from "./previews/previews.ts";
 import type { SandboxPagesOptions } from "./previews/sandbox-pages.ts";
@@ -28,6 +29,7 @@ export type RouteContext = {
   log: Log;
   requests: OpenRequests;
   previews: Previews;
+  dashboard: DashboardPage;
   /** How what programs ask of a sandbox is passed on. */
   passing: SandboxPagesOptions;
   slots: StreamSlots;

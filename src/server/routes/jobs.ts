@@ -4,7 +4,7 @@ import type { App, RouteContext } from "../route-context.ts";
 import { errorAnswers, JobParams } from "../route-schemas.ts";
 
 export function jobRoutes(app: App, { orchestrator }: RouteContext): void {
-  // `/job/{id}` is the name that clients of the original system know.
+  // `/job/{id}` is the name that clients of the original system know; browsers get the dashboard there.
   for (const url of ["/status/:id", "/job/:id"]) {
     app.get(
       url,
@@ -16,7 +16,10 @@ export function jobRoutes(app: App, { orchestrator }: RouteContext): void {
           response: { 200: Job, ...errorAnswers("invalid_id", "not_found", "expired") },
         },
       },
-      (request) => orchestrator.job(request.params.id),
+      (request, reply) => {
+        if (url === "/job/:id") reply.header("vary", "accept");
+        return orchestrator.job(request.params.id);
+      },
     );
   }
 

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import {
   DoctorAnswer,
   HealthAnswer,
@@ -9,15 +8,6 @@ import {
 import type { App, RouteContext } from "../route-context.ts";
 import { errorAnswers, rawAnswer } from "../route-schemas.ts";
 
-const PAGE = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Sealwork</title>
-<h1>Sealwork</h1>
-<p>The server runs. Its interface is described at <a href="/docs">/docs</a> and <a href="/openapi.json">/openapi.json</a>.
-</html>
-`;
-
 export function metaRoutes(app: App, { orchestrator, requests, version }: RouteContext): void {
   app.get(
     "/",
@@ -25,28 +15,14 @@ export function metaRoutes(app: App, { orchestrator, requests, version }: RouteC
       config: { open: true },
       schema: {
         tags: ["server"],
-        summary: "What this is: JSON, or a page for `Accept: text/html`",
+        summary: "What this is: JSON, or the dashboard for `Accept: text/html`",
         security: [],
-        response: {
-          // The page goes out as it is, past the schemas.
-          200: {
-            description: "Name, version and where the documentation is.",
-            content: { "application/json": { schema: RootAnswer }, "text/html": { schema: z.string() } },
-          },
-        },
+        response: { 200: RootAnswer },
       },
     },
-    (request, reply) => {
+    (_request, reply) => {
       reply.header("vary", "accept");
-      if (request.headers.accept?.includes("text/html"))
-        void reply
-          .type("text/html; charset=utf-8")
-          .serializer((page: unknown) => String(page))
-          .send(PAGE as never);
-      else
-        void reply
-          .type("application/json; charset=utf-8")
-          .send({ message: "Sealwork is running.", version, docs: "/docs" });
+      return { message: "Sealwork is running.", version, docs: "/docs" };
     },
   );
 
