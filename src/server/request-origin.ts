@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { AppError } from "../contract/errors.ts";
+import { DASHBOARD_NAME } from "./previews/preview-origin.ts";
 
 /**
  * Refuses requests that a foreign web page made the browser send: by a name that was pointed at this machine (DNS rebinding),
@@ -36,7 +37,7 @@ function isOwnName(
   name: string,
   allowed: { local_address: string | undefined; hosts: readonly string[] },
 ): boolean {
-  if (isLoopback(name)) return true;
+  if (isLoopback(name) || name === DASHBOARD_NAME) return true;
   const bare = name.replace(/^\[|\]$/g, "");
   if (isIP(bare) !== 0) return bare === allowed.local_address?.replace(/^::ffff:/, "");
   return allowed.hosts.some((host) => host.toLowerCase() === bare);
