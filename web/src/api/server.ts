@@ -1,0 +1,37 @@
+import { queryOptions } from "@tanstack/react-query";
+import type { DoctorAnswer, ProvidersAnswer, Template } from "../../../src/contract/api.ts";
+import type { TokensAnswer } from "../../../src/contract/sign-in-api.ts";
+import { requestJson } from "./request.ts";
+
+/** What does not change while a server runs. */
+const FIXED = { staleTime: Number.POSITIVE_INFINITY };
+
+export const templatesQuery = queryOptions({
+  queryKey: ["templates"],
+  queryFn: ({ signal }) => requestJson<{ templates: Template[] }>("/templates", { signal }),
+  ...FIXED,
+});
+
+export const providersQuery = queryOptions({
+  queryKey: ["providers"],
+  queryFn: ({ signal }) => requestJson<ProvidersAnswer>("/providers", { signal }),
+  ...FIXED,
+});
+
+export const tokensQuery = queryOptions({
+  queryKey: ["tokens"],
+  queryFn: ({ signal }) => requestJson<TokensAnswer>("/tokens", { signal }),
+});
+
+/** Takes seconds: it tries the engine. */
+export const doctorQuery = queryOptions({
+  queryKey: ["doctor"],
+  queryFn: ({ signal }) => requestJson<DoctorAnswer>("/doctor", { signal }),
+  staleTime: 60_000,
+});
+
+export const healthQuery = queryOptions({
+  queryKey: ["health"],
+  queryFn: ({ signal }) => requestJson<{ status: "ok"; version: string }>("/healthz", { signal }),
+  ...FIXED,
+});

@@ -1,0 +1,113 @@
+import type { QueryClient } from "@tanstack/react-query";
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
+import { jobSearch } from "../job/job-search.ts";
+import { listSearch } from "../jobs/list-search.ts";
+import { PageFailed, PageMissing } from "./page-failed.tsx";
+import { text } from "./search-text.ts";
+import { Shell } from "./shell.tsx";
+
+const root = createRootRouteWithContext<{ queries: QueryClient }>()({});
+
+const shell = createRoute({ getParentRoute: () => root, id: "shell", component: Shell });
+
+const jobs = createRoute({
+  getParentRoute: () => shell,
+  path: "/",
+  validateSearch: listSearch,
+  component: lazyRouteComponent(() => import("../jobs/jobs-page.tsx"), "JobsPage"),
+});
+
+const newJob = createRoute({
+  getParentRoute: () => shell,
+  path: "/new",
+  validateSearch: (
+    search: Record<string, unknown>,
+  ): { from?: string | undefined; example?: string | undefined } => ({
+    from: text(search.from),
+    example: text(search.example),
+  }),
+  component: lazyRouteComponent(() => import("../new-job/new-job-page.tsx"), "NewJobPage"),
+});
+
+const job = createRoute({
+  getParentRoute: () => shell,
+  path: "/job/$id",
+  validateSearch: jobSearch,
+  component: lazyRouteComponent(() => import("../job/job-page.tsx"), "JobPage"),
+});
+
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("../settings/settings-page.tsx"), "SettingsPage"),
+});
+const settingsStart = createRoute({
+  getParentRoute: () => settings,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/settings/tokens", replace: true });
+  },
+});
+const tokens = createRoute({
+  getParentRoute: () => settings,
+  path: "tokens",
+  component: lazyRouteComponent(() => import("../settings/tokens-page.tsx"), "TokensPage"),
+});
+const templates = createRoute({
+  getParentRoute: () => settings,
+  path: "templates",
+  component: lazyRouteComponent(() => import("../settings/templates-page.tsx"), "TemplatesPage"),
+});
+const models = createRoute({
+  getParentRoute: () => settings,
+  path: "models",
+  component: lazyRouteComponent(() => import("../settings/models-page.tsx"), "ModelsPage"),
+});
+const engine = createRoute({
+  getParentRoute: () => settings,
+  path: "engine",
+  component: lazyRouteComponent(() => import("../settings/engine-page.tsx"), "EnginePage"),
+});
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-in",
+  validateSearch: (
+    search: Record<string, unknown>,
+  ): { to?: string | undefined; failed?: string | undefined } => ({
+    to: text(search.to),
+    failed: text(search.failed),
+  }),
+  component: lazyRouteComponent(() => import("../sign-in/sign-in-page.tsx"), "SignInPage"),
+});
+
+export function createDashboardRouter(queries: QueryClient) {
+  return createRouter({
+    routeTree: root.addChildren([
+      shell.addChildren([
+        jobs,
+        newJob,
+        job,
+        settings.addChildren([settingsStart, tokens, templates, models, engine]),
+      ]),
+      signIn,
+    ]),
+    context: { queries },
+    defaultErrorComponent: PageFailed,
+    defaultNotFoundComponent: PageMissing,
+    defaultPreload: "intent",
+    scrollRestoration: true,
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof createDashboardRouter>;
+  }
+}
