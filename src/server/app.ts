@@ -154,7 +154,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
   });
   await guard(app, options, { version, requests, paths });
   await describeRoutes(app, version);
-  await dashboardRoutes(app, { page: dashboard, folder });
+  dashboardRoutes(app, { page: dashboard, folder });
   for (const routes of [
     scheduleRoutes,
     jobRoutes,
