@@ -74,8 +74,50 @@ export type EventsFilter = {
   without?: readonly EventType[] | undefined;
 };
 
-/** Remembers jobs and events. Each method is one transaction. */
-export interface Store {
+/** Which events of a job: the first `limit` with `after` < seq < `before`. */
+export type EventsFilter = EventsWanted & { after: number; before?: number | undefined; limit: number };
+
+/** A page of a job's events: the last `limit` with seq < `before`. */
+export type EventsPage = EventsWanted & { before: number; limit: number };
+
+/** Which events of all jobs: the first `limit` with a cursor above `after`. */
+export type AllEventsFilter = EventsWanted & {
+  after: number;
+  limit: number;
+  /** Gives `step.output`, where it is wanted at all, of these jobs only. */
+  output_of?: readonly string[] | undefined;
+};
+
+/** An event as its readers get it. `json` is exactly what JSON.stringify makes of the Event. */
+export type EventLine = { seq: number; cursor: number; type: EventType; json: string };
+
+/** A way in: a token that a program bears, or a browser that was signed in. Of its secret only the hash is kept. */
+export type SignInRecord = {
+  token_id: string;
+  kind: "token" | "browser";
+  name: string;
+  /** SHA-256 of the secret, in hexadecimal digits. */
+  secret_sha256: string;
+  made_at: string;
+  last_used_at: string | null;
+  expires_at: string | null;
+  /** What a browser was signed in by, and ends with: the `token_id` of a token, or the mark of the installation's own token. */
+  made_by: string | null;
+};
+
+/** Remembers who may come in. Each method is one transaction. */
+export interface SignInStore {
+  /** All of them, oldest first. */
+  signIns(): Promise<SignInRecord[]>;
+  insertSignIn(record: SignInRecord): Promise<void>;
+  /** Those that are not there are passed over. */
+  markSignInsUsed(used: readonly Pick<SignInRecord, "token_id" | "last_used_at">[]): Promise<void>;
+  /** Those that are not there are passed over. */
+  removeSignIns(token_ids: readonly string[]): Promise<void>;
+}
+
+/** Remembers jobs, events and sign-ins. Each method is one transaction. */
+export interface Store extends SignInStore {
   /**
    * Inserts a job with its first events. With an idempotency key that is known, inserts nothing and returns the job that has it;
    * `fresh` tells which. Throws AppError `idempotency_mismatch` when the key came with another fingerprint.

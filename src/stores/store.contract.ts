@@ -2,6 +2,7 @@ import { describe } from "node:test";
 import type { Store } from "../core/store.ts";
 import { testEvents, testRunnerEvents } from "./store-events.contract.ts";
 import { testJobs, testList, testRetention } from "./store-jobs.contract.ts";
+import { testSignIns } from "./store-sign-ins.contract.ts";
 
 type OpenStore = (options: { clock: () => Date }) => Promise<Store>;
 
@@ -12,5 +13,6 @@ export function testStore(name: string, open: OpenStore): void {
   describe(`${name}: events of a runner`, () => testRunnerEvents(openNow));
   describe(`${name}: jobs`, () => testJobs(openNow));
   describe(`${name}: the list of jobs`, () => testList(openNow));
+  describe(`${name}: sign-ins`, () => testSignIns(openNow));
   describe(`${name}: retention`, () => testRetention(openNow));
 }

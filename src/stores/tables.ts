@@ -9,6 +9,7 @@ export type Tables = {
   events: EventsTable;
   idempotency_keys: IdempotencyKeysTable;
   removed_jobs: RemovedJobsTable;
+  sign_ins: SignInsTable;
 };
 
 type Fixed<T> = ColumnType<T, T, never>;
@@ -57,3 +58,15 @@ type IdempotencyKeysTable = { key: Fixed<string>; fingerprint: Fixed<string>; jo
 
 /** `position` grows with every removal, so the newest can be kept without counting. */
 type RemovedJobsTable = { position: Generated<number>; job_id: Fixed<string>; removed_at: Fixed<string> };
+
+/** Who may come in. `made_by` names a row of this table, or the installation's token, so the database holds no reference. */
+type SignInsTable = {
+  token_id: Fixed<string>;
+  kind: Fixed<"token" | "browser">;
+  name: Fixed<string>;
+  secret_sha256: Fixed<string>;
+  made_at: Fixed<string>;
+  last_used_at: string | null;
+  expires_at: Fixed<string | null>;
+  made_by: Fixed<string | null>;
+};

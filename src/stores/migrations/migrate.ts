@@ -3,6 +3,8 @@ import { DEFAULT_MIGRATION_TABLE, type Migration, Migrator } from "kysely/migrat
 import type { Tables } from "../tables.ts";
 import * as jobsAndEvents from "./0001-jobs-and-events.ts";
 import * as listedRequests from "./0002-listed-requests.ts";
+import * as signIns from "./0003-sign-ins.ts";
+import * as eventsOfAPage from "./0004-events-of-a-page.ts";
 
 /**
  * Every migration by its name, which also orders them. A released one is never changed, and each only adds (tables, columns that may
@@ -11,6 +13,8 @@ import * as listedRequests from "./0002-listed-requests.ts";
 const MIGRATIONS: Record<string, Migration> = {
   "0001-jobs-and-events": jobsAndEvents,
   "0002-listed-requests": listedRequests,
+  "0004-events-of-a-page": eventsOfAPage,
+  "0003-sign-ins": signIns,
 };
 
 type MigrationRow = { [DEFAULT_MIGRATION_TABLE]: { name: string } };
