@@ -1,0 +1,5 @@
+import type { Job } from "../../../../src/contract/job.ts";
+
+export function MetricsTab({ job }: { job: Job }) {
+  return <p>{job.job_id}</p>;
+}
