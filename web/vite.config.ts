@@ -1,21 +1,34 @@
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { compressedFiles } from "./build/compressed-files.ts";
+import { firstPageCheck } from "./build/first-page.ts";
 
 /** For `vite dev`: the orchestrator that answers everything but the pages. */
 const API = "http://127.0.0.1:8000";
 
 export default defineConfig({
   root: import.meta.dirname,
-  plugins: [react(), tailwindcss()],
+  plugins: [
+    react(),
+    tailwindcss(),
+    firstPageCheck({
+      modules: ["src/main.tsx", "src/jobs/jobs-page.tsx"],
+      gzip_max_bytes: 250_000,
+      later: ["@xterm/xterm", "@novnc/novnc", "@codemirror/view", "uplot"],
+    }),
+    compressedFiles(),
+  ],
+  // The server puts another nonce there with every page.
+  html: { cspNonce: "SEALWORK_NONCE" },
   build: {
-    outDir: "dist",
+    // The set-up builds into folders beside this one.
+    outDir: "dist/by-hand",
     emptyOutDir: true,
     target: ["chrome123", "firefox121", "safari17.5"],
     // Policy lets images and fonts come from files of ours only.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    manifest: true,
     reportCompressedSize: false,
   },
   worker: { format: "es" },

@@ -44,12 +44,14 @@ export async function sendAsset(
   const etag = `"${name}${encoding === null ? "" : `.${encoding}`}"`;
   reply.headers({ "cache-control": KEPT, etag, vary: "accept-encoding" });
   const known = request.headers["if-none-match"]?.split(",").some((one) => one.trim() === etag) === true;
-  if (known || request.method === "HEAD") await file.close();
-  if (known) return reply.code(304).send();
+  if (known) {
+    await file.close();
+    return reply.code(304).send();
+  }
   if (extname(name) === ".js") reply.header("content-security-policy", SCRIPT_POLICY);
   if (encoding !== null) reply.header("content-encoding", encoding);
   reply.headers({ "content-type": content_type, "content-length": bytes });
-  return reply.send(request.method === "HEAD" ? null : file.createReadStream());
+  return reply.send(file.createReadStream());
 }
 
 async function find(path: string, accepted: string): Promise<Found | null> {
