@@ -1,12 +1,31 @@
 import type { Event, EventType, RunnerEvent } from "../contract/event.ts";
 import type { Clock } from "./clock.ts";
 import type { Transition } from "./lifecycle.ts";
-import type { JobState, Store } from "./store.ts";
+import type { EventLine, JobState, Store } from "./store.ts";
 
 /** Events read from the store at a time; a slow reader holds no more than this. */
 const BATCH = 200;
 
 type Waiter = { resolve: () => void };
+
+/** What a reader of a job's events wants. */
+export type Follow = {
+  /** Events with a higher seq (or cursor, for all jobs); null is from the first (or, for all jobs, from now on). */
+  after: number | null;
+  types: readonly EventType[] | null;
+  /** True to go on live; never together with `before` or `limit`. */
+  follow: boolean;
+  /** Ends before this seq. */
+  before?: number | undefined;
+  /** At most so many: the first of them, or with `before` the last. */
+  limit?: number | undefined;
+};
+
+/** What a reader of the events of all jobs wants. */
+export type FollowAll = Pick<Follow, "after" | "types" | "follow"> & {
+  /** Gives `step.output` of these jobs; with `types` only when they name it. */
+  output_of?: readonly string[] | undefined;
+};
 
 /**
  * The one way by which events come to be and are followed: stored first, then those who wait are woken and read them from the store.
@@ -51,55 +70,58 @@ export class EventLog {
     }
   }
 
-  /** Events of one job with seq > after, live until the job has ended and all are given. */
-  async *follow(
-    job_id: string,
-    filter: { after: number; types: readonly EventType[] | null; follow: boolean },
-    signal: AbortSignal,
-  ): AsyncGenerator<Event[]> {
-    let after = filter.after;
-    while (!signal.aborted) {
+  /** Events of one job; with `follow` live until the job has ended and all are given. */
+  async *follow(job_id: string, filter: Follow, signal: AbortSignal): AsyncGenerator<EventLine[]> {
+    const { before, follow } = filter;
+    const types = filter.types ?? undefined;
+    let after = await this.#start(job_id, filter);
+    let left = filter.limit ?? Number.POSITIVE_INFINITY;
+    while (!signal.aborted && left > 0) {
       using woken = this.#wait(job_id);
-      const job = await this.#store.getJob(job_id);
-      // A job that retention removed meanwhile says nothing any more.
-      const alive = job !== null && job.state.phase !== "ended";
-      const events = await this.#store.readEvents(job_id, {
-        after,
-        limit: BATCH,
-        ...(filter.types === null ? {} : { types: filter.types }),
-      });
+      // Looked up before the read, so that what it says is true of all that is read: of an ended job there is no more to come.
+      const position = follow ? await this.#store.position(job_id) : null;
+      const limit = Math.min(BATCH, left);
+      const events = await this.#store.readEventLines(job_id, { after, before, limit, types });
       after = events.at(-1)?.seq ?? after;
+      left -= events.length;
       if (events.length > 0) yield events;
-      if (events.length === BATCH) continue;
-      if (!filter.follow || !alive) return;
+      if (events.length === limit) continue;
+      // A job that retention removed meanwhile says nothing any more.
+      if (position === null || position.phase === "ended") return;
+      // What is stored up to there and was not wanted need not be looked at again.
+      after = Math.max(after, position.last_seq);
       await woken.until(signal);
     }
   }
 
-  /** Events of all jobs with cursor > after, live until the signal aborts. */
-  async *followAll(
-    filter: {
-      after: number;
-      types: readonly EventType[] | null;
-      without: readonly EventType[];
-      follow: boolean;
-    },
-    signal: AbortSignal,
-  ): AsyncGenerator<Event[]> {
-    let after = filter.after;
+  /** Events of all jobs, live until the signal aborts. Leaves out `step.output` unless `types` names it, or `output_of` its job. */
+  async *followAll(filter: FollowAll, signal: AbortSignal): AsyncGenerator<EventLine[]> {
+    const { output_of } = filter;
+    const wanted =
+      filter.types === null && output_of === undefined
+        ? { without: ["step.output"] as const }
+        : { types: filter.types ?? undefined, output_of };
+    let after = filter.after ?? (await this.#store.lastCursor());
     while (!signal.aborted) {
       using woken = this.#wait(ALL);
-      const events = await this.#store.readAllEvents({
-        after,
-        limit: BATCH,
-        ...(filter.types === null ? { without: filter.without } : { types: filter.types }),
-      });
+      const last = await this.#store.lastCursor();
+      const events = await this.#store.readAllEventLines({ after, limit: BATCH, ...wanted });
       after = events.at(-1)?.cursor ?? after;
       if (events.length > 0) yield events;
       if (events.length === BATCH) continue;
       if (!filter.follow) return;
+      after = Math.max(after, last);
       await woken.until(signal);
     }
+  }
+
+  /** Behind which seq to begin: for the last events before one that is where their page starts. */
+  async #start(job_id: string, filter: Follow): Promise<number> {
+    const after = filter.after ?? 0;
+    const { before, limit, types } = filter;
+    if (before === undefined || limit === undefined) return after;
+    const start = await this.#store.pageStart(job_id, { before, limit, types: types ?? undefined });
+    return start === null ? after : Math.max(after, start - 1);
   }
 
   /** Registers before the read, so that what is stored between the read and the wait is not missed. */

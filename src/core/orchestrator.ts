@@ -12,14 +12,14 @@ import {
   type Template,
 } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
-import { decodeOutput, type Event, type EventType } from "../contract/event.ts";
+import { decodeOutput, type Event } from "../contract/event.ts";
 import type { AdmittedRequest, Job, JobRequest } from "../contract/job.ts";
 import { type Admitted, admit } from "./admission.ts";
 import type { UploadPart } from "./artifacts.ts";
 import { DeadlinePassed, withDeadline } from "./deadline.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { SandboxStatus } from "./driver.ts";
-import { EventLog } from "./event-log.ts";
+import { EventLog, type Follow, type FollowAll } from "./event-log.ts";
 import { type ByteRange, filesOf, type JobFiles, unlinked } from "./job-files.ts";
 import type { JobRun } from "./job-run.ts";
 import { lastScreen, type Screen, screenNow } from "./job-screen.ts";
@@ -30,11 +30,9 @@ import { cancelled, initialState, isAtWork, scheduled } from "./lifecycle.ts";
 import { Machine } from "./machine.ts";
 import { chooseModel, modelName } from "./models.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { JobRecord } from "./store.ts";
+import type { EventLine, JobRecord } from "./store.ts";
 import { removeOrphans, takeUp } from "./take-up.ts";
 import { keepHouse, watchSandboxes } from "./upkeep.ts";
-
-export type Follow = { after: number | null; types: readonly EventType[] | null; follow: boolean };
 
 /**
  * The whole of what a surface (HTTP, later MCP) may ask for. Unknown ids throw AppError `not_found`, those that retention removed `expired`.
@@ -181,22 +179,21 @@ export class Orchestrator {
     };
   }
 
-  /** Events of a job in order; with `follow` live until `job.ended`, without it to the last one stored. `after` null is 0. */
-  async *events(job_id: string, filter: Follow, signal: AbortSignal): AsyncGenerator<Event> {
+  /** Events of a job in order, batch by batch; with `follow` live until `job.ended`, without it to the last one stored. */
+  async *eventLines(job_id: string, filter: Follow, signal: AbortSignal): AsyncGenerator<EventLine[]> {
     await this.#record(job_id);
-    const until = AbortSignal.any([signal, this.#signal]);
-    const { types, follow } = filter;
-    for await (const batch of this.#events.follow(job_id, { after: filter.after ?? 0, types, follow }, until))
-      yield* batch;
+    yield* this.#events.follow(job_id, filter, AbortSignal.any([signal, this.#signal]));
   }
 
-  /** Events of all jobs by cursor; `after` null starts now; leaves out `step.output` unless `types` names it. */
-  async *allEvents(filter: Follow, signal: AbortSignal): AsyncGenerator<Event> {
-    const after = filter.after ?? (await this.#dependencies.store.lastCursor());
-    const until = AbortSignal.any([signal, this.#signal]);
-    const { types, follow } = filter;
-    const wanted = { after, types, without: ["step.output"] as const, follow };
-    for await (const batch of this.#events.followAll(wanted, until)) yield* batch;
+  /** The same, one by one and taken apart. */
+  async *events(job_id: string, filter: Follow, signal: AbortSignal): AsyncGenerator<Event> {
+    for await (const batch of this.eventLines(job_id, filter, signal))
+      for (const { json } of batch) yield JSON.parse(json) as Event;
+  }
+
+  /** Events of all jobs by cursor, batch by batch; leaves out `step.output` unless `types` names it, or `output_of` its job. */
+  allEventLines(filter: FollowAll, signal: AbortSignal): AsyncGenerator<EventLine[]> {
+    return this.#events.followAll(filter, AbortSignal.any([signal, this.#signal]));
   }
 
   /** Exactly the bytes that the steps wrote. */

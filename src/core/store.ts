@@ -65,10 +65,7 @@ export type JobsFilter = {
   text?: string | undefined;
 };
 
-export type EventsFilter = {
-  /** Give events with seq (or cursor, for all jobs) above this. */
-  after: number;
-  limit: number;
+export type EventsWanted = {
   types?: readonly EventType[] | undefined;
   /** Leaves these out; used where no `types` are given. */
   without?: readonly EventType[] | undefined;
@@ -155,7 +152,13 @@ export interface Store extends SignInStore {
     change: Partial<JobState>,
   ): Promise<Event[]>;
   readEvents(job_id: string, filter: EventsFilter): Promise<Event[]>;
-  readAllEvents(filter: EventsFilter): Promise<Event[]>;
+  /** The same as text: what only passes through need not be taken apart. */
+  readEventLines(job_id: string, filter: EventsFilter): Promise<EventLine[]>;
+  readAllEventLines(filter: AllEventsFilter): Promise<EventLine[]>;
+  /** The seq of the first event of a page. Null when there are fewer than the page holds. */
+  pageStart(job_id: string, page: EventsPage): Promise<number | null>;
+  /** Where a job is in its life, and the seq of its newest event. Null when there is no such job. */
+  position(job_id: string): Promise<{ phase: Phase; last_seq: number } | null>;
   /** The newest event of this type; null when there was none. */
   lastEvent<T extends EventType>(job_id: string, type: T): Promise<Extract<Event, { type: T }> | null>;
   /** Cursor of the newest event of all jobs, 0 when there is none. */

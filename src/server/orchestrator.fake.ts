@@ -7,9 +7,10 @@ import type { Event, EventBody } from "../contract/event.ts";
 import { Approval, Budget, Egress, type Job, NO_USAGE } from "../contract/job.ts";
 import { Limits } from "../contract/limits.ts";
 import type { FileChange } from "../contract/surfaces.ts";
+import type { Follow } from "../core/event-log.ts";
 import type { JobFiles } from "../core/job-files.ts";
 import type { JobSurfaces } from "../core/job-surfaces.ts";
-import type { Follow } from "../core/orchestrator.ts";
+import type { EventLine } from "../core/store.ts";
 import type { Served } from "./route-context.ts";
 
 /** An orchestrator in memory that runs nothing: tests say themselves what happens in its jobs. */
@@ -167,6 +168,7 @@ export class FakeOrchestrator implements Served {
     default_model: "google/gemini-test",
   });
 
+  /** Knows no pages: the store's own tests and those of the event log are about them. */
   events: Served["events"] = (id, filter, signal) =>
     this.#follow(
       { ...filter, after: filter.after ?? 0 },
@@ -174,12 +176,16 @@ export class FakeOrchestrator implements Served {
       signal,
     );
 
-  allEvents: Served["allEvents"] = (filter, signal) =>
-    this.#follow(
-      { ...filter, after: filter.after ?? this.#events.length },
-      (event) => event.cursor,
-      signal,
-      true,
+  eventLines: Served["eventLines"] = (id, filter, signal) => asLines(this.events(id, filter, signal));
+
+  allEventLines: Served["allEventLines"] = (filter, signal) =>
+    asLines(
+      this.#follow(
+        { ...filter, after: filter.after ?? this.#events.length },
+        (event) => event.cursor,
+        signal,
+        true,
+      ),
     );
 
   async *logs(id: string, filter: { follow: boolean }, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -271,5 +277,12 @@ export class FakeOrchestrator implements Served {
     } finally {
       this.readers -= 1;
     }
+  }
+}
+
+async function* asLines(events: AsyncIterable<Event>): AsyncGenerator<EventLine[]> {
+  for await (const event of events) {
+    const { seq, cursor, type } = event;
+    yield [{ seq, cursor, type, json: JSON.stringify(event) }];
   }
 }

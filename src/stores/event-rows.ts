@@ -1,13 +1,11 @@
-import type { Kysely, Selectable } from "kysely";
+import type { Kysely } from "kysely";
 import type { Event, EventBody, EventType } from "../contract/event.ts";
-import type { EventsFilter } from "../core/store.ts";
+import type { AllEventsFilter, EventLine, EventsFilter } from "../core/store.ts";
+import { allEventsQuery, type EventRow, jobEventsQuery, lastEventQuery } from "./event-queries.ts";
 import type { Tables } from "./tables.ts";
 
 /** Rows in one INSERT. Large enough to make a batch fast, and always the same text of SQL for all but the rest of a batch. */
 const ROWS_PER_INSERT = 100;
-
-const EVENT_COLUMNS = ["cursor", "job_id", "seq", "at", "type", "data"] as const;
-type EventRow = Pick<Selectable<Tables["events"]>, (typeof EVENT_COLUMNS)[number]>;
 
 /** An event on its way into the store; epoch and n are null when the orchestrator says it itself. */
 export type NewEvent = EventBody & { epoch: string | null; n: number | null };
@@ -74,13 +72,20 @@ export async function readEventsOfJob(
   job_id: string,
   filter: EventsFilter,
 ): Promise<Event[]> {
-  const rows = await jobEventsQuery(db, job_id, filter).execute();
-  return rows.map(toEvent);
+  return (await rowsOfJob(db, job_id, filter)).map(toEvent);
 }
 
-export async function readEventsOfAllJobs(db: Kysely<Tables>, filter: EventsFilter): Promise<Event[]> {
-  const rows = await allEventsQuery(db, filter).execute();
-  return rows.map(toEvent);
+export async function readLinesOfJob(
+  db: Kysely<Tables>,
+  job_id: string,
+  filter: EventsFilter,
+): Promise<EventLine[]> {
+  return (await rowsOfJob(db, job_id, filter)).map(toLine);
+}
+
+export async function readLinesOfAllJobs(db: Kysely<Tables>, filter: AllEventsFilter): Promise<EventLine[]> {
+  const rows = (await allEventsQuery(db, filter)?.execute()) ?? [];
+  return rows.map(toLine);
 }
 
 export async function readLastEvent<T extends EventType>(
@@ -88,43 +93,14 @@ export async function readLastEvent<T extends EventType>(
   job_id: string,
   type: T,
 ): Promise<Extract<Event, { type: T }> | null> {
-  const row = await eventsQuery(db, { after: 0, limit: 1, types: [type] })
-    .where("job_id", "=", job_id)
-    .orderBy("seq", "desc")
-    .executeTakeFirst();
+  const row = await lastEventQuery(db, job_id, type).executeTakeFirst();
   return row === undefined ? null : (toEvent(row) as Extract<Event, { type: T }>);
 }
 
-/** Public to the tests, which look at the plan of it. */
-export function jobEventsQuery(db: Kysely<Tables>, job_id: string, filter: EventsFilter) {
-  return eventsQuery(db, filter).where("job_id", "=", job_id).where("seq", ">", filter.after).orderBy("seq");
-}
-
-/** Public to the tests, which look at the plan of it. */
-export function allEventsQuery(db: Kysely<Tables>, filter: EventsFilter) {
-  return eventsQuery(db, filter).where("cursor", ">", filter.after).orderBy("cursor");
-}
-
-function eventsQuery(db: Kysely<Tables>, filter: EventsFilter) {
-  const { limit, types, without = [] } = filter;
-  let query = db.selectFrom("events").select(EVENT_COLUMNS).limit(limit);
-  const side = outputSide(types, without);
-  if (side !== null) query = query.where("is_output", "=", side);
-  // A condition that the side says already would only be work for each row.
-  if (types !== undefined) {
-    if (side !== 1) query = query.where("type", "in", types);
-  } else {
-    const others = without.filter((type) => type !== "step.output");
-    if (others.length > 0) query = query.where("type", "not in", others);
-  }
-  return query;
-}
-
-/** 1 when only `step.output` is wanted, 0 when it is not wanted, null when it is one among others. */
-function outputSide(types: readonly EventType[] | undefined, without: readonly EventType[]): 0 | 1 | null {
-  if (types === undefined) return without.includes("step.output") ? 0 : null;
-  if (!types.includes("step.output")) return 0;
-  return types.every((type) => type === "step.output") ? 1 : null;
+async function rowsOfJob(db: Kysely<Tables>, job_id: string, filter: EventsFilter): Promise<EventRow[]> {
+  const { before = Number.POSITIVE_INFINITY } = filter;
+  const rows = await jobEventsQuery(db, job_id, filter).execute();
+  return rows.filter(({ seq }) => seq < before);
 }
 
 /** The content was validated before it was stored, so it is only given back its type. */
@@ -137,4 +113,10 @@ function toEvent(row: EventRow): Event {
     type: row.type,
     data: JSON.parse(row.data),
   } as Event;
+}
+
+/** `data` was written by JSON.stringify, and nothing in the other columns needs to be escaped: all of them are ours. */
+function toLine({ seq, cursor, job_id, at, type, data }: EventRow): EventLine {
+  const json = `{"seq":${seq},"cursor":${cursor},"job_id":"${job_id}","at":"${at}","type":"${type}","data":${data}}`;
+  return { seq, cursor, type: type as EventType, json };
 }

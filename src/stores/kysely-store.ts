@@ -3,17 +3,31 @@ import type { Kysely, Transaction } from "kysely";
 import { AppError } from "../contract/errors.ts";
 import type { Event, EventBody, EventType, RunnerEvent } from "../contract/event.ts";
 import { Phase } from "../contract/job.ts";
-import type { EventsFilter, JobRecord, JobState, JobsFilter, Store } from "../core/store.ts";
+import type {
+  AllEventsFilter,
+  EventLine,
+  EventsFilter,
+  EventsPage,
+  JobRecord,
+  JobState,
+  JobsFilter,
+  SignInRecord,
+  SignInStore,
+  Store,
+} from "../core/store.ts";
+import { pageStartQuery } from "./event-queries.ts";
 import {
   insertEvents,
   type NewEvent,
-  readEventsOfAllJobs,
   readEventsOfJob,
   readLastEvent,
+  readLinesOfAllJobs,
+  readLinesOfJob,
   withoutStored,
 } from "./event-rows.ts";
 import { JOB_COLUMNS, listedColumns, requestColumns, stateColumns, toJob, toState } from "./job-rows.ts";
 import { readJobsPage } from "./jobs-page.ts";
+import { signInRows } from "./sign-in-rows.ts";
 import type { Tables } from "./tables.ts";
 
 /** Removed jobs that are remembered; of older ones it is no longer known that they were there. */
@@ -28,9 +42,11 @@ const UNENDED = Phase.options.filter((phase) => phase !== "ended");
 export class KyselyStore implements Store {
   readonly #db: Kysely<Tables>;
   readonly #clock: () => Date;
+  readonly #sign_ins: SignInStore;
 
   constructor(db: Kysely<Tables>, clock: () => Date) {
     this.#db = db;
+    this.#sign_ins = signInRows(db);
     this.#clock = clock;
   }
 
@@ -133,8 +149,25 @@ export class KyselyStore implements Store {
     return readEventsOfJob(this.#db, job_id, filter);
   }
 
-  readAllEvents(filter: EventsFilter): Promise<Event[]> {
-    return readEventsOfAllJobs(this.#db, filter);
+  readEventLines(job_id: string, filter: EventsFilter): Promise<EventLine[]> {
+    return readLinesOfJob(this.#db, job_id, filter);
+  }
+
+  readAllEventLines(filter: AllEventsFilter): Promise<EventLine[]> {
+    return readLinesOfAllJobs(this.#db, filter);
+  }
+
+  async pageStart(job_id: string, page: EventsPage): Promise<number | null> {
+    return (await pageStartQuery(this.#db, job_id, page).executeTakeFirst())?.seq ?? null;
+  }
+
+  async position(job_id: string): Promise<{ phase: Phase; last_seq: number } | null> {
+    const row = await this.#db
+      .selectFrom("jobs")
+      .select(["phase", "last_seq"])
+      .where("job_id", "=", job_id)
+      .executeTakeFirst();
+    return row === undefined ? null : { phase: Phase.parse(row.phase), last_seq: row.last_seq };
   }
 
   lastEvent<T extends EventType>(job_id: string, type: T): Promise<Extract<Event, { type: T }> | null> {
@@ -183,6 +216,22 @@ export class KyselyStore implements Store {
       if (removed.numDeletedRows > 0n) await rememberRemoved(trx, job_id, this.#clock());
       return true;
     });
+  }
+
+  signIns(): Promise<SignInRecord[]> {
+    return this.#sign_ins.signIns();
+  }
+
+  insertSignIn(record: SignInRecord): Promise<void> {
+    return this.#sign_ins.insertSignIn(record);
+  }
+
+  markSignInsUsed(used: readonly Pick<SignInRecord, "token_id" | "last_used_at">[]): Promise<void> {
+    return this.#sign_ins.markSignInsUsed(used);
+  }
+
+  removeSignIns(token_ids: readonly string[]): Promise<void> {
+    return this.#sign_ins.removeSignIns(token_ids);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

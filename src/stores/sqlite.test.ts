@@ -9,13 +9,13 @@ import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import { Kysely } from "kysely";
-import type { EventsFilter, Store } from "../core/store.ts";
-import { allEventsQuery, jobEventsQuery } from "./event-rows.ts";
+import type { AllEventsFilter, EventsFilter, EventsPage, Store } from "../core/store.ts";
+import { allEventsQuery, jobEventsQuery, pageStartQuery } from "./event-queries.ts";
 import { REMOVED_JOBS_MAX } from "./kysely-store.ts";
 import { nodeSqliteDialect } from "./node-sqlite-dialect.ts";
 import { openSqliteStore } from "./sqlite.ts";
 import { testStore } from "./store.contract.ts";
-import { AT, newJob, output, said } from "./store-fixtures.ts";
+import { AT, newJob, output, readAllEvents, said } from "./store-fixtures.ts";
 import type { Tables } from "./tables.ts";
 
 testStore("sqlite", async (options) => {
@@ -111,7 +111,7 @@ describe("sqlite: the file", () => {
       return { tables, migrations };
     };
     const first = await schema();
-    assert.equal(first.migrations.length, 2);
+    assert.equal(first.migrations.length, 4);
     assert.deepEqual(await schema(), first);
   });
 
@@ -204,29 +204,60 @@ describe("sqlite: 200,000 events", () => {
     assert.deepEqual(await store.readEvents(job.job_id, { after: 0, limit: 5, without: ["step.output"] }), [
       last,
     ]);
-    assert.deepEqual(await store.readAllEvents({ after: 0, limit: 5, types: ["message.said"] }), [last]);
+    assert.deepEqual(await readAllEvents(store, { after: 0, limit: 5, types: ["message.said"] }), [last]);
 
     const database = new DatabaseSync(file);
     await using db = new Kysely<Tables>({ dialect: nodeSqliteDialect(database) });
-    const plan = (filter: Omit<EventsFilter, "after" | "limit">, job_id: string | null) => {
-      const whole = { after: 150_000, limit: 500, ...filter };
-      const query = job_id === null ? allEventsQuery(db, whole) : jobEventsQuery(db, job_id, whole);
-      // The plan does not depend on the parameters, so they are left unbound.
-      const rows = database.prepare(`explain query plan ${query.compile().sql}`).all();
-      return rows.map((row) => row.detail).join("; ");
-    };
-    const bySeq = "SEARCH events USING INDEX events_by_seq (job_id=? AND seq>?)";
-    const bySide = "SEARCH events USING INDEX events_by_output_and_seq (job_id=? AND is_output=? AND seq>?)";
+    // The plan does not depend on the parameters, so they are left unbound.
+    const plan = (query: { compile(): { sql: string } } | null) =>
+      database
+        .prepare(`explain query plan ${query?.compile().sql}`)
+        .all()
+        .map((row) => `${row.detail}`);
+    const from = { after: 150_000, limit: 500 };
+    const ofJob = (filter: Partial<EventsFilter>) =>
+      plan(jobEventsQuery(db, job.job_id, { ...from, ...filter }));
+    const ofAll = (filter: Partial<AllEventsFilter>) => plan(allEventsQuery(db, { ...from, ...filter }));
+    const ofPage = (page: Partial<EventsPage>) =>
+      plan(pageStartQuery(db, job.job_id, { before: 90_000, limit: 500, ...page }));
+    const few = ["job.ended", "phase.changed"] as const;
+    const bySeq = "INDEX events_by_seq (job_id=? AND seq";
+    const bySide = "INDEX events_by_output_seq_and_type (job_id=? AND is_output=? AND seq";
+    assert.deepEqual(ofJob({}), [`SEARCH events USING ${bySeq}>?)`]);
+    for (const wanted of [
+      { types: ["step.output"] },
+      { types: few },
+      { without: ["step.output"] },
+    ] as const) {
+      assert.deepEqual(ofJob({ ...wanted, before: 9 }), [`SEARCH events USING ${bySide}>?)`]);
+      // Covering: not one event is looked at to find where a page starts.
+      assert.deepEqual(ofPage(wanted), [`SEARCH events USING COVERING ${bySide}<?)`]);
+    }
+    assert.deepEqual(ofPage({}), [`SEARCH events USING COVERING ${bySeq}<?)`]);
+
     const byCursor = "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)";
     const bySideAndCursor =
       /^SEARCH events USING INDEX events_by_output_and_cursor \(is_output=\? AND \S+>\?\)$/;
-    assert.equal(plan({}, job.job_id), bySeq);
-    assert.equal(plan({ types: ["step.output"] }, job.job_id), bySide);
-    assert.equal(plan({ types: ["job.ended", "phase.changed"] }, job.job_id), bySide);
-    assert.equal(plan({ without: ["step.output"] }, job.job_id), bySide);
-    assert.equal(plan({}, null), byCursor);
-    assert.match(plan({ without: ["step.output"] }, null), bySideAndCursor);
-    assert.match(plan({ types: ["job.ended"] }, null), bySideAndCursor);
+    const byJobAndCursor =
+      /^SEARCH events USING INDEX output_by_job_and_cursor \(job_id=\? AND is_output=\? AND \S+>\?\)$/;
+    assert.deepEqual(ofAll({}), [byCursor]);
+    const matches = (found: string[], ...wanted: RegExp[]) => {
+      const steps = found.filter((step) => step.includes("events"));
+      assert.equal(steps.length, wanted.length, found.join("; "));
+      for (const [index, pattern] of wanted.entries()) assert.match(steps[index] ?? "", pattern);
+      assert.doesNotMatch(found.join("; "), /SCAN|TEMP B-TREE/);
+    };
+    matches(ofAll({ without: ["step.output"] }), bySideAndCursor);
+    matches(ofAll({ types: ["job.ended"] }), bySideAndCursor);
+    const output_of = [job.job_id, other.job_id];
+    matches(ofAll({ output_of }), bySideAndCursor, byJobAndCursor, byJobAndCursor);
+    matches(
+      ofAll({ output_of, types: [...few, "step.output"] }),
+      bySideAndCursor,
+      byJobAndCursor,
+      byJobAndCursor,
+    );
+    matches(ofAll({ output_of: [job.job_id], types: ["step.output"] }), byJobAndCursor);
   });
 });
 

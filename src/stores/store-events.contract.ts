@@ -3,7 +3,18 @@ import { it } from "node:test";
 import type { EventBody } from "../contract/event.ts";
 import { NO_USAGE } from "../contract/job.ts";
 import type { Store } from "../core/store.ts";
-import { ALL, AT, insert, newJob, output, range, runnerSaid, said, seqs } from "./store-fixtures.ts";
+import {
+  ALL,
+  AT,
+  insert,
+  newJob,
+  output,
+  range,
+  readAllEvents,
+  runnerSaid,
+  said,
+  seqs,
+} from "./store-fixtures.ts";
 
 export function testEvents(open: () => Promise<Store>): void {
   it("numbers the first events of a job from 1 and gives them back as they are stored", async () => {
@@ -47,7 +58,7 @@ export function testEvents(open: () => Promise<Store>): void {
         events,
       );
     }
-    const cursors = (await store.readAllEvents(ALL)).map((event) => event.cursor);
+    const cursors = (await readAllEvents(store, ALL)).map((event) => event.cursor);
     assert.equal(new Set(cursors).size, 100);
     assert.deepEqual(
       cursors,
@@ -95,11 +106,81 @@ export function testEvents(open: () => Promise<Store>): void {
     await store.appendFromRunner(two.job_id, AT, "e", [output(1, "x")], {});
     const [last] = await store.append(two.job_id, AT, {}, [said("two")]);
     assert.equal(await store.lastCursor(), last?.cursor);
-    const rest = await store.readAllEvents({ after: first.cursor, limit: 10 });
+    const rest = await readAllEvents(store, { after: first.cursor, limit: 10 });
     assert.deepEqual(rest, await store.readEvents(two.job_id, ALL));
-    assert.deepEqual(await store.readAllEvents({ ...ALL, without: ["step.output"] }), [first, last]);
-    assert.deepEqual(await store.readAllEvents({ ...ALL, types: ["step.output"] }), rest.slice(0, 1));
-    assert.deepEqual(await store.readAllEvents({ ...ALL, limit: 1 }), [first]);
+    assert.deepEqual(await readAllEvents(store, { ...ALL, without: ["step.output"] }), [first, last]);
+    assert.deepEqual(await readAllEvents(store, { ...ALL, types: ["step.output"] }), rest.slice(0, 1));
+    assert.deepEqual(await readAllEvents(store, { ...ALL, limit: 1 }), [first]);
+  });
+
+  it("reads up to a number, and knows where the page before a number begins", async () => {
+    await using store = await open();
+    const { job_id } = await insert(store);
+    await store.append(job_id, AT, {}, [said("a"), { type: "cancel.requested", data: {} }, said("b")]);
+    await store.appendFromRunner(job_id, AT, "e", [output(1, "x"), output(2, "y")], {});
+    const read = async (filter: object) => seqs(await store.readEvents(job_id, { ...ALL, ...filter }));
+    assert.deepEqual(await read({ before: 4 }), [1, 2, 3]);
+    assert.deepEqual(await read({ after: 1, before: 5, limit: 2 }), [2, 3]);
+    assert.deepEqual(await read({ before: 5, types: ["step.output"] }), [4]);
+    assert.deepEqual(await read({ after: 3, before: 4 }), []);
+    const start = (page: object) => store.pageStart(job_id, { before: 6, limit: 2, ...page });
+    assert.equal(await start({}), 4);
+    assert.equal(await start({ before: 3 }), 1);
+    assert.equal(await start({ before: 2 }), null);
+    assert.equal(await start({ limit: 5 }), 1);
+    assert.equal(await start({ limit: 6 }), null);
+    assert.equal(await start({ types: ["message.said"] }), 1);
+    assert.equal(await start({ types: ["step.output"], limit: 1 }), 5);
+    assert.equal(await start({ without: ["step.output"] }), 2);
+    assert.equal(await store.pageStart("no-such-job", { before: 6, limit: 1 }), null);
+  });
+
+  it("gives output of those jobs only that are named, among all else of all jobs, by cursor", async () => {
+    await using store = await open();
+    const [one, two, three] = [await insert(store), await insert(store), await insert(store)];
+    for (const { job_id } of [one, two, three, one]) {
+      const n = (await store.readEvents(job_id, ALL)).length;
+      await store.appendFromRunner(job_id, AT, "e", [output(n + 1, "x"), runnerSaid(n + 2)], {});
+    }
+    const read = async (filter: object) =>
+      (await readAllEvents(store, { ...ALL, ...filter })).map((event) => event.cursor);
+    const ids = (...jobs: { job_id: string }[]) => jobs.map(({ job_id }) => job_id);
+    assert.deepEqual(await read({ output_of: ids(one) }), [1, 2, 4, 6, 7, 8]);
+    assert.deepEqual(await read({ output_of: ids(three, one, three) }), [1, 2, 4, 5, 6, 7, 8]);
+    assert.deepEqual(await read({ output_of: ids(one), after: 2, limit: 3 }), [4, 6, 7]);
+    assert.deepEqual(await read({ output_of: [] }), [2, 4, 6, 8]);
+    assert.deepEqual(await read({ output_of: ["no-such-job"] }), [2, 4, 6, 8]);
+    assert.deepEqual(await read({ output_of: ids(two), types: ["step.output"] }), [3]);
+    assert.deepEqual(await read({ output_of: ids(two), types: ["step.output", "cancel.requested"] }), [3]);
+    assert.deepEqual(await read({ output_of: ids(two), types: ["message.said"] }), [2, 4, 6, 8]);
+    assert.deepEqual(await read({ output_of: ids(two), without: ["message.said"] }), [3]);
+    assert.deepEqual(await read({ output_of: [], types: ["step.output"] }), []);
+  });
+
+  it("gives events as the text that they are as JSON, to the letter", async () => {
+    await using store = await open();
+    const { job_id } = await insert(store);
+    await store.append(job_id, AT, {}, [said(`ž 🐴 \u0000\r\n'"\\ \ud83d \u2028`), said("__proto__")]);
+    const events = await store.readEvents(job_id, ALL);
+    const lines = await store.readEventLines(job_id, ALL);
+    assert.deepEqual(
+      lines,
+      events.map((event) => {
+        const { seq, cursor, type } = event;
+        return { seq, cursor, type, json: JSON.stringify(event) };
+      }),
+    );
+    assert.deepEqual(await store.readAllEventLines(ALL), lines);
+    assert.deepEqual(await store.readEventLines(job_id, { ...ALL, before: 2 }), lines.slice(0, 1));
+  });
+
+  it("says where a job is: its phase and its newest event", async () => {
+    await using store = await open();
+    const { job_id } = await insert(store);
+    assert.deepEqual(await store.position(job_id), { phase: "queued", last_seq: 0 });
+    await store.append(job_id, AT, { phase: "working" }, [said("a"), said("b")]);
+    assert.deepEqual(await store.position(job_id), { phase: "working", last_seq: 2 });
+    assert.equal(await store.position("no-such-job"), null);
   });
 
   it("keeps text as it is: unicode, control characters, quotes, half of a surrogate pair", async () => {

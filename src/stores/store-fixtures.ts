@@ -3,7 +3,7 @@ import type { Event, EventBody, RunnerEvent } from "../contract/event.ts";
 import { Egress, JobRequest, type JobRequestInput } from "../contract/job.ts";
 import { Limits } from "../contract/limits.ts";
 import { initialState } from "../core/lifecycle.ts";
-import type { JobRecord, JobState, Store } from "../core/store.ts";
+import type { AllEventsFilter, JobRecord, JobState, Store } from "../core/store.ts";
 
 export const AT = "2026-05-01T10:00:00.000Z";
 export const ALL = { after: 0, limit: 10_000 };
@@ -46,6 +46,10 @@ export function runnerSaid(n: number): RunnerEvent {
 export async function insert(store: Store, options: Parameters<typeof newJob>[0] = {}): Promise<JobRecord> {
   const { job } = await store.insertJob(newJob(options), [], null);
   return job;
+}
+
+export async function readAllEvents(store: Store, filter: AllEventsFilter): Promise<Event[]> {
+  return (await store.readAllEventLines(filter)).map(({ json }) => JSON.parse(json));
 }
 
 export function range(from: number, to: number): number[] {

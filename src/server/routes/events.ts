@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { EventsQuery } from "../../contract/api.ts";
-import type { Event } from "../../contract/event.ts";
-import type { Follow } from "../../core/orchestrator.ts";
-import { afterOf, type EventText, eventText } from "../event-text.ts";
+import { AllEventsQuery, JobEventsQuery } from "../../contract/api.ts";
+import type { EventLine } from "../../core/store.ts";
+import { type EventText, eventText } from "../event-text.ts";
+import { followAllOf, followOf } from "../events-filter.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { errorAnswers, JobParams, rawAnswer } from "../route-schemas.ts";
 import { sendStream } from "../streamed-answer.ts";
@@ -14,9 +14,8 @@ const SUCCESS = rawAnswer(
 );
 
 type Source = {
-  query: EventsQuery;
-  idOf: (event: Event) => number;
-  open: (filter: Follow, signal: AbortSignal) => AsyncIterable<Event>;
+  idOf: (event: EventLine) => number;
+  open: (signal: AbortSignal) => AsyncIterable<EventLine[]>;
 };
 
 export function eventRoutes(app: App, context: RouteContext): void {
@@ -30,9 +29,9 @@ export function eventRoutes(app: App, context: RouteContext): void {
         tags: ["events"],
         summary: "Events of a job",
         description:
-          "From the first, or those after `after` or `Last-Event-ID` (the query wins). Live until `job.ended`, after which the stream ends.",
+          "From the first, or those after `after` or `Last-Event-ID` (the query wins). Live until `job.ended`, after which the stream ends; with `before` or `limit` a page of what is stored.",
         params: JobParams,
-        querystring: EventsQuery,
+        querystring: JobEventsQuery,
         response: {
           200: SUCCESS,
           ...errorAnswers("invalid_id", "not_found", "expired", "invalid_request", "not_acceptable"),
@@ -41,10 +40,11 @@ export function eventRoutes(app: App, context: RouteContext): void {
     },
     async (request, reply) => {
       const { id } = request.params;
+      const filter = followOf(request.query, request.headers["last-event-id"]);
       // A stream that has begun can tell no error, so the job is looked up before.
       await orchestrator.job(id);
-      const open = (filter: Follow, signal: AbortSignal) => orchestrator.events(id, filter, signal);
-      return answer(request, reply, { query: request.query, idOf: (event) => event.seq, open });
+      const open = (signal: AbortSignal) => orchestrator.eventLines(id, filter, signal);
+      return answer(request, reply, { idOf: (event) => event.seq, open });
     },
   );
 
@@ -56,32 +56,28 @@ export function eventRoutes(app: App, context: RouteContext): void {
         tags: ["events"],
         summary: "Events of all jobs",
         description:
-          "From now on, or those after a cursor. Leaves out `step.output` unless `types` names it.",
-        querystring: EventsQuery,
+          "From now on, or those after a cursor. Leaves out `step.output` unless `types` names it, or `output_of` its job.",
+        querystring: AllEventsQuery,
         response: { 200: SUCCESS, ...errorAnswers("invalid_request", "not_acceptable") },
       },
     },
-    (request, reply) =>
-      answer(request, reply, {
-        query: request.query,
-        idOf: (event) => event.cursor,
-        open: (filter, signal) => orchestrator.allEvents(filter, signal),
-      }),
+    (request, reply) => {
+      const filter = followAllOf(request.query, request.headers["last-event-id"]);
+      const open = (signal: AbortSignal) => orchestrator.allEventLines(filter, signal);
+      return answer(request, reply, { idOf: (event) => event.cursor, open });
+    },
   );
 
   async function answer(request: FastifyRequest, reply: FastifyReply, source: Source): Promise<void> {
     const text = eventText(request.headers.accept);
-    const { query } = source;
-    const after = afterOf(query.after, request.headers["last-event-id"]);
     using _slot = context.slots.take();
     const signal = context.requests.signal(reply);
-    const events = source.open({ after, types: query.types ?? null, follow: query.follow ?? true }, signal);
     await sendStream(
       reply,
       {
         status: 200,
         headers: { "content-type": text.content_type, "x-accel-buffering": "no" },
-        content: lines(events, text, source.idOf),
+        content: lines(source.open(signal), text, source.idOf),
         heartbeat: { text: text.heartbeat, every_ms: context.heartbeat_ms },
       },
       { signal, log: context.log },
@@ -90,10 +86,10 @@ export function eventRoutes(app: App, context: RouteContext): void {
 }
 
 async function* lines(
-  events: AsyncIterable<Event>,
+  batches: AsyncIterable<EventLine[]>,
   text: EventText,
-  idOf: (event: Event) => number,
+  idOf: (event: EventLine) => number,
 ): AsyncGenerator<string> {
   yield text.opening;
-  for await (const event of events) yield text.line(event, idOf(event));
+  for await (const batch of batches) yield batch.map((event) => text.line(event, idOf(event))).join("");
 }
