@@ -6,6 +6,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { keepJobsTrue } from "./api/job-cache.ts";
 import { ApiError, onSignedOut } from "./api/request.ts";
+import { obeyPagePolicy } from "./app/page-policy.ts";
 import { createDashboardRouter } from "./app/router.tsx";
 import { applyTheme, storedTheme } from "./app/theme.ts";
 import { Feed } from "./feed/feed.ts";
@@ -15,6 +16,7 @@ import { Toasts } from "./ui/toasts.tsx";
 /** What a client did wrong stays wrong; a server that could not be reached is asked again. */
 const RETRIES_MAX = 3;
 
+obeyPagePolicy();
 applyTheme(storedTheme());
 const queries = new QueryClient({
   defaultOptions: {
