@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import WebSocket from "ws";
 import { AppError } from "../contract/errors.ts";
+import { CLOSED } from "../contract/live-closing.ts";
 import { type Client, errorOf } from "./client.ts";
 
 /** To open something may start it: a desktop, say. */
@@ -12,9 +13,6 @@ const SILENCE_MAX_MS = 75_000;
 const WAITING_MAX = 16;
 const REFUSAL_MAX_BYTES = 256 * 1024;
 const CLOSE_WAIT_MS = 1_000;
-
-/** Codes with which a server closes what people use live (src/server/surfaces/live-socket.ts). */
-const CLOSED = { done: 1000, ended: 4001, refused: 4003 } as const;
 
 export type Message = { bytes: Buffer } | { text: string };
 

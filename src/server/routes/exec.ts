@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { CHANNELS, type Frame } from "../../contract/frames.ts";
+import { CLOSED } from "../../contract/live-closing.ts";
 import { CommandLine, ProcessOrder } from "../../contract/surfaces.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { JobParams } from "../route-schemas.ts";
-import { CLOSED, close, keepAlive } from "../surfaces/live-socket.ts";
+import { close, keepAlive } from "../surfaces/live-socket.ts";
 import { openingStream } from "../surfaces/opening.ts";
 import { LinkedProcess } from "../surfaces/terminal-process.ts";
 

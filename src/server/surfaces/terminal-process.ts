@@ -3,8 +3,9 @@ import type { WebSocket } from "ws";
 import { z } from "zod";
 import { AppError, ERRORS, type ErrorCode } from "../../contract/errors.ts";
 import { controlFrame, controlOf, encodeFrame, type Frame, readFrames } from "../../contract/frames.ts";
+import { CLOSED } from "../../contract/live-closing.ts";
 import { ProcessNews, type ProcessOrder, type ProcessRequest } from "../../contract/surfaces.ts";
-import { CLOSED, close, closeFor, sent } from "./live-socket.ts";
+import { close, closeFor, sent } from "./live-socket.ts";
 
 /** What a client sent: bytes, or the JSON of a text (undefined where it is none). */
 export type Message = { bytes: Buffer } | { json: unknown };

@@ -2,9 +2,10 @@ import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { DesktopQuery } from "../../../contract/desktop-api.ts";
+import { CLOSED } from "../../../contract/live-closing.ts";
 import type { DesktopSeat } from "../../../core/desktop-control.ts";
 import type { JobSurfaces } from "../../../core/job-surfaces.ts";
-import { CLOSED, close, closeFor, keepAlive, sent } from "../live-socket.ts";
+import { close, closeFor, keepAlive, sent } from "../live-socket.ts";
 import { RfbFilter } from "./rfb-filter.ts";
 
 /** One who lost the desktop in the middle of a clipboard has this long to send the rest, because only behind it can keys be let go. */
