@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { AppError } from "../contract/errors.ts";
 import { ApprovalPolicy, EgressPolicy } from "../contract/job.ts";
+import { parseDuration, parseNumber, parseSize, parseWhole } from "../contract/typed-units.ts";
 import { VERSION } from "../contract/version.ts";
 import { apply } from "./commands/apply.ts";
 import { allow, approve, send } from "./commands/conversation.ts";
@@ -22,7 +23,6 @@ import { reportError } from "./error-report.ts";
 import { EXIT } from "./exit-code.ts";
 import type { Io } from "./io.ts";
 import type { LocalServer } from "./local-server.ts";
-import { parseDuration, parseNumber, parseSize, parseWhole } from "./units.ts";
 
 const collect = (value: string, before: string[] = []) => [...before, value];
 const ID_HELP = "the job's id, its beginning or end, or 'last'";

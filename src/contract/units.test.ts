@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  formatAge,
-  formatCost,
-  formatCount,
-  formatDuration,
-  formatSize,
-  formatSpan,
-} from "../contract/units.ts";
-import { parseDuration, parseNumber, parseSize, parseWhole } from "./units.ts";
+import { parseDuration, parseNumber, parseSize, parseWhole } from "./typed-units.ts";
+import { formatAge, formatCost, formatCount, formatDuration, formatSize, formatSpan } from "./units.ts";
 
 test("sizes are read in powers of 1024 and written short", () => {
   assert.equal(parseSize("2g"), 2 ** 31);

@@ -1,4 +1,4 @@
-import { AppError } from "../contract/errors.ts";
+import { AppError } from "./errors.ts";
 
 const SIZE_FACTORS: Record<string, number> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
 const TIME_FACTORS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 24 * 3600 };
@@ -23,14 +23,14 @@ export function parseDuration(text: string): number {
   return seconds;
 }
 
-/** A number of the command line. Throws `usage`. */
+/** A number as people write it. Throws `usage`. */
 export function parseNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value)) throw notA("a number", text, "2");
   return value;
 }
 
-/** A whole number of the command line. Throws `usage`. */
+/** A whole number as people write it. Throws `usage`. */
 export function parseWhole(text: string): number {
   const value = parseNumber(text);
   if (!Number.isInteger(value)) throw notA("a whole number", text, "2");
