@@ -38,7 +38,7 @@ export async function buildDashboard(options: DashboardBuildOptions): Promise<st
   progress.step("Building the dashboard");
   const temporary = join(builds, `building-${process.pid}-${randomBytes(4).toString("hex")}`);
   try {
-    mkdirSync(builds, { recursive: true });
+    mkdirSync(temporary, { recursive: true });
     const command = options.command ?? [
       process.execPath,
       join(installation, "node_modules/vite/bin/vite.js"),
