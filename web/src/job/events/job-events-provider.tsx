@@ -1,6 +1,8 @@
-import { createContext, type ReactNode, use } from "react";
+import { createContext, type ReactNode, use, useEffect, useEffectEvent, useState } from "react";
 import type { Job } from "../../../../src/contract/job.ts";
+import { useFeed } from "../../feed/use-feed.ts";
 import { type JobEvents, NO_EVENTS } from "./job-events.ts";
+import { StorySource } from "./story-source.ts";
 
 const EventsContext = createContext<JobEvents>(NO_EVENTS);
 
@@ -9,7 +11,15 @@ export function useJobEvents(): JobEvents {
   return use(EventsContext);
 }
 
-/** Loads the events of a job from the newest back to the first, and joins what happens from now on. */
+/** Loads the events of a job, and joins what happens from now on. */
 export function JobEventsProvider({ job, children }: { job: Job; children: ReactNode }) {
-  return <EventsContext value={job === null ? NO_EVENTS : NO_EVENTS}>{children}</EventsContext>;
+  const feed = useFeed();
+  const { job_id } = job;
+  const [events, setEvents] = useState(NO_EVENTS);
+  const hasEnded = useEffectEvent(() => job.phase === "ended");
+  useEffect(() => {
+    const source = new StorySource({ job_id, ended: hasEnded(), feed, onChange: setEvents });
+    return () => source.close();
+  }, [job_id, feed]);
+  return <EventsContext value={events}>{children}</EventsContext>;
 }

@@ -6,9 +6,9 @@ export type EventOf<T extends EventType> = Extract<Event, { type: T }>;
 
 /** The events of one job as far as they are known, without output. */
 export type JobEvents = {
-  /** Ascending by seq, without gaps from the first one that is there. Another array after each change. */
+  /** Ascending by seq, without gaps between the first and the last that are there. Another array after each change. */
   events: readonly StoryEvent[];
-  /** Whether the first event is among them; until then older ones are being loaded. */
+  /** Whether all that happened is among them. Until then others are being loaded: older ones, for a job that has ended later ones. */
   complete: boolean;
   error: unknown;
 };
