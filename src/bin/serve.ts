@@ -7,6 +7,7 @@ import type { Holder } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
 import { VERSION } from "../contract/version.ts";
 import { Orchestrator } from "../core/orchestrator.ts";
+import { SignIns } from "../core/sign-ins.ts";
 import { DockerDriver } from "../drivers/docker.ts";
 import { openLinkListener } from "../gateway/link.ts";
 import { createServer } from "../server/app.ts";
@@ -65,6 +66,9 @@ export async function serve(
   const lock = stack.use(await lockState(data, holder));
   const token = options.no_auth ? null : readOrMakeToken(data);
   const store = stack.use(await openSqliteStore({ file: join(data, "sealwork.db") }));
+  const sign_ins = stack.use(
+    await SignIns.open({ store, clock: systemClock, names: systemNames, installation_token: token, log }),
+  );
   const gateway = stack.use(openGateway(settings, ready.engine, log));
   const links = stack.use(openLinkListener({ folder: join(data, "links"), log, out: gateway.out }));
   const installation = readOrMakeInstallationId(data);
@@ -89,7 +93,9 @@ export async function serve(
   );
   const app = await createServer({
     orchestrator,
+    sign_ins,
     token,
+    dashboard_origins: config.dashboard.origins,
     fingerprint_secret: readOrMakeFingerprintSecret(data),
     previews: { secret: readOrMakePreviewSecret(data), config: config.previews },
     log,

@@ -66,6 +66,15 @@ const PreviewsConfig = z
     "Browsers take the cookie of a preview over https only, unless its name is below localhost.",
   );
 
+/** Where browsers of other machines find the dashboard. On this machine it is at http://sealwork.localhost without being named. */
+const DashboardConfig = z.strictObject({
+  /** As https://sealwork.example.org: a proxy that speaks https leads there, and passes `Host` on as it came. */
+  origins: z
+    .array(z.string().regex(/^https:\/\/[a-z0-9.-]{1,253}(:\d{1,5})?$/))
+    .max(20)
+    .default([]),
+});
+
 /** A provider of models. Its key stands here or, better, in the environment variable that `api_key_env` names; Ollama and the like need none. */
 export const ProviderConfig = z.strictObject({
   protocol: z.enum(PROTOCOLS),
@@ -164,6 +173,7 @@ export const Config = z.strictObject({
     })
     .prefault({}),
   previews: PreviewsConfig.prefault({}),
+  dashboard: DashboardConfig.prefault({}),
   /** How long a sandbox may take from create to link. */
   start_timeout_s: z.number().min(1).max(3600).default(60),
 });

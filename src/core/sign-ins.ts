@@ -92,10 +92,9 @@ export class SignIns implements AsyncDisposable {
 
   /** Whether a text has a secret of ours in it, which no sandbox may see. */
   hasSecret(text: string): boolean {
-    return (text.match(SECRETS) ?? []).some((secret) => {
-      const hash = sha256(secret);
-      return hash === this.#installation?.sha256 || this.#by_secret.has(hash);
-    });
+    const { installation_token: own } = this.#options;
+    if (own !== null && text.includes(own)) return true;
+    return (text.match(SECRETS) ?? []).some((secret) => this.#by_secret.has(sha256(secret)));
   }
 
   /** Without their secrets, newest first. */

@@ -13,6 +13,7 @@ import {
 import { AppError } from "../contract/errors.ts";
 import { compareVersions, VERSION } from "../contract/version.ts";
 import type { Log } from "../core/dependencies.ts";
+import type { SignIns } from "../core/sign-ins.ts";
 import { DashboardPage } from "./dashboard/dashboard-page.ts";
 import { dashboardRoutes, knowBrowsers } from "./dashboard/dashboard-routes.ts";
 import { sendError } from "./error-answer.ts";
@@ -40,8 +41,10 @@ import { logRoutes } from "./routes/logs.ts";
 import { metaRoutes } from "./routes/meta.ts";
 import { portRoutes } from "./routes/ports.ts";
 import { scheduleRoutes } from "./routes/schedule.ts";
+import { signInRoutes } from "./routes/sign-in.ts";
 import { terminalRoutes } from "./routes/terminal.ts";
-import { tokenCheck } from "./sign-in.ts";
+import { tokenRoutes } from "./routes/tokens.ts";
+import { callerOf } from "./sign-in.ts";
 import { answerSocketError } from "./socket-errors.ts";
 import { STREAMS_OPEN_MAX, StreamSlots } from "./stream-slots.ts";
 import { desktopPages } from "./surfaces/desktop/desktop-pages.ts";
@@ -55,7 +58,9 @@ const SOCKET_MESSAGE_MAX_BYTES = 16 * 1024 * 1024;
 
 export type ServerOptions = {
   orchestrator: Served;
-  /** Null serves without sign-in, which `listen` allows on loopback only. */
+  /** Who may come in. */
+  sign_ins: SignIns;
+  /** The installation's own token. Null serves without sign-in, which `listen` allows on loopback only. */
   token: string | null;
   /** With it the fingerprints of Idempotency-Keys are made; another one forgets the keys that were used. */
   fingerprint_secret: string;
@@ -66,6 +71,10 @@ export type ServerOptions = {
   previews: Pick<PreviewsOptions, "secret" | "config">;
   /** Names, beside loopback ones and addresses, by which this server may be called. */
   hosts?: readonly string[];
+  /** Origins of https at which other machines have the dashboard, beside http://sealwork.localhost. */
+  dashboard_origins?: readonly string[];
+  /** A clock that never goes back. */
+  elapsed_ms?: () => number;
   /** The folder of the built dashboard; null: there is none, and a page says how to build it. */
   dashboard?: string | null;
   version?: string;
@@ -88,14 +97,19 @@ const HEADERS = {
 export async function createServer(options: ServerOptions): Promise<App> {
   const version = options.version ?? VERSION;
   const heartbeat_ms = options.heartbeat_ms ?? EVENTS_HEARTBEAT_MS;
+  const { sign_ins } = options;
+  const origins = options.dashboard_origins ?? [];
+  const config = { ...options.previews.config };
+  config.framed_by = [...config.framed_by, ...origins];
   const requests = new OpenRequests();
   const passing: SandboxPagesOptions = {
     slots: new ConnectionSlots(),
-    isOwnCredential: (text) => options.token !== null && text.includes(options.token),
+    isOwnCredential: (text) => sign_ins.hasSecret(text),
   };
   const inside = sandboxPages(passing);
   const previews = new Previews({
-    ...options.previews,
+    secret: options.previews.secret,
+    config,
     orchestrator: options.orchestrator,
     token: options.token,
     log: options.log,
@@ -103,9 +117,12 @@ export async function createServer(options: ServerOptions): Promise<App> {
     pages: { port: inside, jupyter: inside, desktop: desktopPages({ heartbeat_ms }) },
   });
   const folder = options.dashboard ?? null;
-  const dashboard = new DashboardPage({ folder, previews: options.previews.config });
+  const dashboard = new DashboardPage({ folder, previews: config });
   const context: RouteContext = {
     orchestrator: options.orchestrator,
+    sign_ins,
+    origins,
+    elapsed_ms: options.elapsed_ms ?? (() => performance.now()),
     version,
     fingerprint_secret: options.fingerprint_secret,
     log: options.log,
@@ -171,6 +188,8 @@ export async function createServer(options: ServerOptions): Promise<App> {
     jupyterRoutes,
     terminalRoutes,
     execRoutes,
+    signInRoutes,
+    tokenRoutes,
     metaRoutes,
   ])
     routes(app, context);
@@ -188,12 +207,13 @@ async function guard(
     max: options.requests_per_second * RATE_WINDOW_S,
     timeWindow: RATE_WINDOW_S * 1000,
   });
-  const checkToken = options.token === null ? null : tokenCheck(options.token);
+  const { sign_ins, dashboard_origins: origins = [] } = options;
+  const hosts = [...(options.hosts ?? []), ...origins.map((origin) => new URL(origin).hostname)];
   app.addHook("onRequest", async (request, reply) => {
     reply.headers({ ...HEADERS, [VERSION_HEADER]: version });
     if (requests.closing) throw stopping();
     const { headers, socket } = request.raw;
-    checkOrigin(headers, { local_address: socket.localAddress, hosts: options.hosts ?? [] });
+    checkOrigin(headers, { local_address: socket.localAddress, hosts });
     const rate = await limited(request);
     if (!rate.isAllowed && rate.isExceeded) {
       reply.header("retry-after", rate.ttlInSeconds);
@@ -203,7 +223,10 @@ async function guard(
         hint: `Wait ${rate.ttlInSeconds} s; follow events instead of asking again and again.`,
       });
     }
-    if (request.routeOptions.config.open !== true) checkToken?.(headers.authorization);
+    if (request.routeOptions.config.open !== true) {
+      request.caller = callerOf(request.raw, { sign_ins, origins });
+      request.outlive = endWith(request, reply, sign_ins);
+    }
     checkVersion(headers[VERSION_HEADER], version);
     if (request.is404) {
       const methods = paths.methods(request.url.split("?")[0] ?? "");
@@ -211,6 +234,14 @@ async function guard(
       throw noRoute(request, paths);
     }
   });
+}
+
+/** Cuts what is open when the sign-in that it came in by ends, unless that is taken back by what this gives. */
+function endWith({ caller, raw }: FastifyRequest, reply: FastifyReply, sign_ins: SignIns): () => void {
+  const takeBack = sign_ins.onEnd(caller, () => raw.socket.destroy());
+  const over = raw.headers.upgrade === undefined ? reply.raw : raw.socket;
+  over.once("close", takeBack);
+  return takeBack;
 }
 
 function checkVersion(client: string | string[] | undefined, server: string): void {

@@ -78,7 +78,10 @@ test("OpenAPI describes both bodies of POST /schedule, its answer and its errors
   assert.deepEqual(Object.keys(post?.requestBody.content ?? {}), ["application/json", "multipart/form-data"]);
   for (const status of ["200", "400", "401", "413", "415", "422", "429"])
     assert.ok(Object.keys(post?.responses ?? {}).includes(status), status);
-  assert.deepEqual(components.securitySchemes, { token: { type: "http", scheme: "bearer" } });
+  assert.deepEqual(components.securitySchemes, {
+    token: { type: "http", scheme: "bearer" },
+    browser: { type: "apiKey", in: "cookie", name: "__Host-sealwork" },
+  });
 });
 
 test("the page /docs loads nothing from another host", async () => {

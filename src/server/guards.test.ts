@@ -6,7 +6,7 @@ import { createServer } from "./app.ts";
 import { listen } from "./listen.ts";
 import { FakeOrchestrator } from "./orchestrator.fake.ts";
 import { checkOrigin } from "./request-origin.ts";
-import { raw, startServer, TEST_PREVIEWS } from "./test-server.fake.ts";
+import { openTestSignIns, raw, startServer, TEST_PREVIEWS } from "./test-server.fake.ts";
 
 test("every route but / and /healthz wants the token", async () => {
   await using server = await startServer({ token: "swt_right" });
@@ -76,6 +76,7 @@ test("beyond loopback the address that was called and configured names are its o
 test("listening beyond loopback without a token is refused", async () => {
   const app = await createServer({
     orchestrator: new FakeOrchestrator(),
+    sign_ins: await openTestSignIns(null),
     token: null,
     log: () => {},
     fingerprint_secret: "a secret of this test",
@@ -91,6 +92,7 @@ test("a port that is taken is said with its number", async () => {
   await using server = await startServer();
   const app = await createServer({
     orchestrator: new FakeOrchestrator(),
+    sign_ins: await openTestSignIns(null),
     token: null,
     log: () => {},
     fingerprint_secret: "a secret of this test",

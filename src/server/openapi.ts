@@ -2,6 +2,7 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "fastify-type-provider-zod";
 import type { App } from "./route-context.ts";
+import { SIGN_IN_COOKIE } from "./sign-in.ts";
 
 const FILE_PARTS = {
   files: {
@@ -44,9 +45,14 @@ export async function describeRoutes(app: App, version: string): Promise<void> {
         description:
           "Describe a task; an agent works on it in a sealed container; the result comes back as a ZIP.",
       },
-      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
-      security: [{ token: [] }],
-      tags: ["jobs", "events", "files", "surfaces", "server"].map((name) => ({ name })),
+      components: {
+        securitySchemes: {
+          token: { type: "http", scheme: "bearer" },
+          browser: { type: "apiKey", in: "cookie", name: SIGN_IN_COOKIE },
+        },
+      },
+      security: [{ token: [] }, { browser: [] }],
+      tags: ["jobs", "events", "files", "surfaces", "sign-in", "server"].map((name) => ({ name })),
     },
     transform: jsonSchemaTransform as never,
     transformObject: (document) => mended(jsonSchemaTransformObject(document)) as never,

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
 import { AppError } from "../contract/errors.ts";
 import { DASHBOARD_NAME } from "./previews/preview-origin.ts";
@@ -22,9 +23,38 @@ export function checkOrigin(
   if (site !== undefined && site !== "same-origin" && site !== "none")
     throw refused("Sec-Fetch-Site", String(site), "Type the address, or open it from a page of this server.");
   if (headers.origin === undefined) return;
-  const origin = hostOf(headers.origin);
-  if (origin === null || origin.host !== host.host || !/^https?:\/\//.test(headers.origin))
-    throw refused("Origin", headers.origin, "Only pages of this server itself may call it.");
+  if (!isOriginOf(headers.origin, headers.host)) throw foreign(headers.origin);
+}
+
+/**
+ * The dashboard's origin, when that is where a request came in, as its `Host` says: its own name on this machine, over whatever port a
+ * tunnel has, or a configured origin. There alone a browser's sign-in counts, because on plain `localhost` every other port would be sent the cookie.
+ */
+export function dashboardOrigin(host: string | undefined, configured: readonly string[]): string | null {
+  const local = hostOf(`http://${host ?? ""}`);
+  if (host === undefined || local === null) return null;
+  if (local.hostname === DASHBOARD_NAME) return local.origin;
+  return configured.find((origin) => isOriginOf(origin, host)) ?? null;
+}
+
+/** Whether a request does more than read, so that a page must say that it is one of ours before its cookie counts. */
+export function mayChange({ method, headers }: Pick<IncomingMessage, "method" | "headers">): boolean {
+  return (method !== "GET" && method !== "HEAD") || headers.upgrade !== undefined;
+}
+
+/** Throws AppError `forbidden_origin` unless a page of this very origin made the request; not saying so is not enough. */
+export function requireOrigin(origin: string | undefined, own: string): void {
+  if (origin !== own) throw foreign(origin);
+}
+
+/** Both as browsers write them: the usual port of the scheme is left out. */
+function isOriginOf(origin: string, host: string): boolean {
+  const [, scheme] = /^(https?):\/\//.exec(origin) ?? [];
+  return scheme !== undefined && hostOf(origin)?.host === hostOf(`${scheme}://${host}`)?.host;
+}
+
+function foreign(origin: string | undefined): AppError {
+  return refused("Origin", origin, "Only pages of this server itself may call it.");
 }
 
 /** Whether what is listened on can be reached from this machine alone. */

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from "fasti
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Log } from "../core/dependencies.ts";
 import type { Orchestrator } from "../core/orchestrator.ts";
+import type { Caller, SignIns } from "../core/sign-ins.ts";
 import type { DashboardPage } from "./dashboard/dashboard-page.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { Previews } from "./previews/previews.ts";
@@ -24,6 +25,11 @@ export type Served = Omit<Orchestrator, typeof Symbol.asyncDispose>;
 /** What all routes share. */
 export type RouteContext = {
   orchestrator: Served;
+  sign_ins: SignIns;
+  /** Origins at which other machines have the dashboard. */
+  origins: readonly string[];
+  /** A clock that never goes back. */
+  elapsed_ms: () => number;
   version: string;
   fingerprint_secret: string;
   log: Log;
@@ -41,5 +47,11 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** True for what answers without a token. */
     open?: boolean;
+  }
+  interface FastifyRequest {
+    /** Who makes it; not set where anybody may come. */
+    caller: Caller;
+    /** Lets the answer go out although the sign-in that it came in by ends. */
+    outlive(): void;
   }
 }

@@ -55,6 +55,7 @@ const PATH_PARTS: Record<string, string> = {
   sha256: "The name of a blob is its SHA-256: 64 lower-case hexadecimal digits.",
   n: "The number of a question is a whole number from 1 on.",
   port: "A port is a whole number from 1 to 65535.",
+  token_id: "A token is named by its id, a UUID.",
   terminal: "A terminal is named by up to 16 lower-case letters and digits.",
 };
 

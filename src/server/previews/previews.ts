@@ -7,11 +7,11 @@ import { AppError } from "../../contract/errors.ts";
 import type { Log } from "../../core/dependencies.ts";
 import type { JobSurfaces } from "../../core/job-surfaces.ts";
 import type { PreviewHost } from "../front.ts";
+import { OneTimeCodes } from "../one-time-codes.ts";
 import type { OpenRequests } from "../open-requests.ts";
 import type { Served } from "../route-context.ts";
 import { pageLines } from "./answer-headers.ts";
 import { refusalOf, socketRefusalOf } from "./gate.ts";
-import { OneTimeCodes } from "./one-time-codes.ts";
 import { PreviewCookie } from "./preview-cookie.ts";
 import type { PreviewKind, PreviewPages, PreviewTarget, Visit } from "./preview-kind.ts";
 import { PreviewNames } from "./preview-names.ts";
@@ -48,7 +48,8 @@ export class Previews implements PreviewHost {
   readonly #options: PreviewsOptions;
   readonly #names: PreviewNames;
   readonly #origins: PreviewOrigins;
-  readonly #codes: OneTimeCodes;
+  /** Each grants one preview, by its name. One that is tried elsewhere is used up too. */
+  readonly #codes: OneTimeCodes<string>;
   readonly #cookie: PreviewCookie;
 
   constructor(options: PreviewsOptions) {
@@ -125,7 +126,7 @@ export class Previews implements PreviewHost {
     const { code, path } = codeIn(url);
     const known = this.#cookie.accepts(request.headers.cookie, here.name);
     if (code !== null && request.method === "GET") {
-      const entered = this.#codes.use(code, here.name);
+      const entered = this.#codes.use(code) === here.name;
       if (!entered && !known) return lockedPage(preview.target, true);
       if (entered) response.setHeader("set-cookie", this.#cookie.made(here.name));
       leadTo(`${here.origin}${path}`, response);

@@ -1,15 +1,15 @@
 import { createHash, randomBytes } from "node:crypto";
-import { AppError } from "../../contract/errors.ts";
+import { AppError } from "../contract/errors.ts";
 
 /** How long a code can be used. */
 export const CODE_LIFE_MS = 30_000;
 /** Codes that nobody has used yet. */
 export const CODES_MAX = 1_000;
-const CODE_BYTES = 24;
+const CODE_BYTES = 32;
 
-/** Codes that turn into a cookie of one preview, each once and soon. They live in memory only: a restart forgets them. */
-export class OneTimeCodes {
-  readonly #codes = new Map<string, { name: string; expires_ms: number }>();
+/** Codes that stand in an address and turn into a cookie, each once and soon. They live in memory only: a restart forgets them. */
+export class OneTimeCodes<Granted> {
+  readonly #codes = new Map<string, { granted: Granted; expires_ms: number }>();
   readonly #now_ms: () => number;
 
   /** `now_ms` is a clock that never goes back. */
@@ -17,28 +17,28 @@ export class OneTimeCodes {
     this.#now_ms = now_ms;
   }
 
-  /** A code for the preview of that name. Throws AppError `too_many_requests` when too many are unused. */
-  make(name: string): string {
+  /** A code that grants this. Throws AppError `too_many_requests` when too many are unused. */
+  make(granted: Granted): string {
     this.#forgetOld();
     if (this.#codes.size >= CODES_MAX) {
       throw new AppError({
         code: "too_many_requests",
-        message: `${CODES_MAX} previews were opened whose address nobody has gone to yet.`,
+        message: `${CODES_MAX} addresses were made that nobody has gone to yet.`,
         hint: `Wait ${CODE_LIFE_MS / 1000} s.`,
       });
     }
     const code = randomBytes(CODE_BYTES).toString("base64url");
-    this.#codes.set(digest(code), { name, expires_ms: this.#now_ms() + CODE_LIFE_MS });
+    this.#codes.set(digest(code), { granted, expires_ms: this.#now_ms() + CODE_LIFE_MS });
     return code;
   }
 
-  /** Whether the code was one for that preview, which it then is no more. One that is tried elsewhere is used up too. */
-  use(code: string, name: string): boolean {
+  /** What the code grants, which it then does no more, whatever the caller makes of it; null when it is none. */
+  use(code: string): Granted | null {
     this.#forgetOld();
     const key = digest(code);
     const known = this.#codes.get(key);
     this.#codes.delete(key);
-    return known?.name === name;
+    return known?.granted ?? null;
   }
 
   /** All live equally long, so the oldest stand first. */
