@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 import { forgeZip } from "../src/artifacts/forged-zip.ts";
 import {
+  AgentsAnswer,
   CancelAnswer,
   DoctorAnswer,
   HealthAnswer,
@@ -282,6 +283,8 @@ test("templates, doctor, health, root, OpenAPI and its page answer", async () =>
   };
   const { templates } = await answered(TemplatesAnswer, await get("/templates"));
   assert.equal(templates.find((template) => template.default)?.name, "base");
+  const { agents } = await answered(AgentsAnswer, await get("/agents"));
+  assert(agents.some(({ name, protocol }) => name === "gemini-cli" && protocol === "google"));
   const doctor = await answered(DoctorAnswer, await get("/doctor"));
   assert(doctor.checks.length > 0, "doctor checks something");
   await answered(HealthAnswer, await get("/healthz"));

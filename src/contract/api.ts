@@ -120,6 +120,20 @@ export const ProvidersAnswer = z.object({
 });
 export type ProvidersAnswer = z.infer<typeof ProvidersAnswer>;
 
+/** Who can work on a job. */
+export const Agent = z.object({
+  name: z.string(),
+  needs_model: z.boolean(),
+  protocol: z
+    .enum(PROTOCOLS)
+    .nullable()
+    .meta({ description: "The one in which its model must be spoken to; null: any, or none." }),
+  template: z.string().nullable().meta({ description: "Its own; null: it works in any." }),
+});
+export type Agent = z.infer<typeof Agent>;
+export const AgentsAnswer = z.object({ agents: z.array(Agent) });
+export type AgentsAnswer = z.infer<typeof AgentsAnswer>;
+
 export const MessageRequest = z.strictObject({
   text: z
     .string()

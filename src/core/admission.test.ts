@@ -5,6 +5,7 @@ import { Config } from "../contract/config.ts";
 import { AppError } from "../contract/errors.ts";
 import { JobRequest, type JobRequestInput } from "../contract/job.ts";
 import { admit } from "./admission.ts";
+import { agentViews } from "./job-view.ts";
 import { chooseModel } from "./models.ts";
 
 const machine = {
@@ -85,6 +86,24 @@ test("unknown agents and templates are named with those that there are; names of
     assert.deepEqual(faults({ template: name }), [["body.template", "unknown_template"]]);
   }
   assert.throws(() => admitted({ agent: "nobody" }), /auto, script, native, gemini-cli/);
+});
+
+test("every agent that is listed can be asked for, with what it is said to need", () => {
+  const config = { agents: { mine: { command: ["x"], protocol: "openai", template: "base" } } };
+  const agents = agentViews(Config.parse(config));
+  assert.deepEqual(
+    agents.map(({ name }) => name),
+    ["script", "native", "gemini-cli", "claude-code", "codex", "opencode", "mine"],
+  );
+  for (const { name, needs_model, protocol } of agents) {
+    const found = faults({ agent: name, template: "base", prompt: SCRIPT }, [], config);
+    assert.deepEqual(found, needs_model ? [["body.model", "no_model"]] : [], name);
+    const one = provider("one", protocol ?? "google", "m");
+    assert.equal(
+      admitted({ agent: name, template: "base", prompt: SCRIPT }, [one], config).model,
+      needs_model ? "one/m" : null,
+    );
+  }
 });
 
 test("the script agent takes no model, and may linger for those who watch", () => {

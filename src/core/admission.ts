@@ -7,14 +7,12 @@ import { type Limits, mergeLimits } from "../contract/limits.ts";
 import { modelInfo } from "../contract/model-table.ts";
 import { parseScript } from "../contract/script.ts";
 import type { DriverInfo } from "./driver.ts";
+import { agentViews } from "./job-view.ts";
 import { type ChosenModel, chooseModel, cliOf, modelFault, modelName } from "./models.ts";
 
 /** What a request is held against. */
 export type Circumstances = { config: Config; providers: readonly Provider[]; machine: DriverInfo };
 export type Admitted = { request: AdmittedRequest; limits: Limits };
-
-/** Agents that come with Sealwork; beside them there are the agent CLIs of the configuration. */
-const OWN_AGENTS = ["script", "native"];
 
 const CONFIGURE_A_MODEL =
   "set GEMINI_API_KEY (or OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY) for the server, or name a provider in config.json; docs/models.md shows how";
@@ -102,7 +100,7 @@ function settleAgent(
     return { agent, model: null };
   }
   if (agent !== "native" && cli === null) {
-    const all = ["auto", ...OWN_AGENTS, ...Object.keys(config.agents)];
+    const all = ["auto", ...agentViews(config).map(({ name }) => name)];
     fault(
       ["agent"],
       `There is no agent ${JSON.stringify(agent)}; there are: ${all.join(", ")}.`,

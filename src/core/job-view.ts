@@ -1,4 +1,4 @@
-import type { Template } from "../contract/api.ts";
+import type { Agent, Template } from "../contract/api.ts";
 import type { Config } from "../contract/config.ts";
 import type { Job } from "../contract/job.ts";
 import { elapsedMs } from "./clock.ts";
@@ -63,4 +63,19 @@ export function templateViews({ templates, default_template }: Config): Template
     egress,
     default: name === default_template,
   }));
+}
+
+/** Those that come with Sealwork, then the agent CLIs of the configuration. */
+export function agentViews({ agents }: Pick<Config, "agents">): Agent[] {
+  const own = { protocol: null, template: null };
+  return [
+    { name: "script", needs_model: false, ...own },
+    { name: "native", needs_model: true, ...own },
+    ...Object.entries(agents).map(([name, { protocol, template }]) => ({
+      name,
+      needs_model: true,
+      protocol,
+      template,
+    })),
+  ];
 }

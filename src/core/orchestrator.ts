@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import {
+  type Agent,
   type ApprovalAnswer,
   type CancelAnswer,
   type Check,
@@ -24,7 +25,7 @@ import { type ByteRange, filesOf, type JobFiles, unlinked } from "./job-files.ts
 import type { JobRun } from "./job-run.ts";
 import { lastScreen, type Screen, screenNow } from "./job-screen.ts";
 import { type JobSurfaces, surfacesEnded } from "./job-surfaces.ts";
-import { jobView, templateViews } from "./job-view.ts";
+import { agentViews, jobView, templateViews } from "./job-view.ts";
 import { jobsFilter } from "./jobs-filter.ts";
 import { cancelled, initialState, isAtWork, scheduled } from "./lifecycle.ts";
 import { Machine } from "./machine.ts";
@@ -261,6 +262,10 @@ export class Orchestrator {
     const patch = await this.#dependencies.artifacts.openPatch(job_id);
     if (patch === null) throw new AppError({ code: "not_found", message: `Job ${job_id} left no patch.` });
     return patch;
+  }
+
+  agents(): Agent[] {
+    return agentViews(this.#dependencies.config);
   }
 
   templates(): Template[] {

@@ -246,6 +246,7 @@ export class FakeOrchestrator implements Served {
 
   changes: Served["changes"] = async () => Readable.from(["diff --git a/x b/x\n"]);
   templates: Served["templates"] = () => [];
+  agents: Served["agents"] = () => [];
   doctor: Served["doctor"] = async () => {
     throw new Error("a secret detail of the server");
   };

@@ -1,4 +1,5 @@
 import {
+  AgentsAnswer,
   DoctorAnswer,
   HealthAnswer,
   ProvidersAnswer,
@@ -50,6 +51,18 @@ export function metaRoutes(app: App, { orchestrator, requests, version }: RouteC
       },
     },
     () => ({ templates: orchestrator.templates() }),
+  );
+
+  app.get(
+    "/agents",
+    {
+      schema: {
+        tags: ["server"],
+        summary: "Agents that can work on a job",
+        response: { 200: AgentsAnswer, ...errorAnswers() },
+      },
+    },
+    () => ({ agents: orchestrator.agents() }),
   );
 
   app.get(
