@@ -22,7 +22,7 @@ export type Packed = { artifact: Artifact; summary: string; exit_code: number | 
  */
 export async function packJob(
   record: JobRecord,
-  link: SandboxLink | null,
+  link: Pick<SandboxLink, "pack"> | null,
   options: { patch: boolean },
   dependencies: Pick<Dependencies, "store" | "artifacts">,
   signal: AbortSignal,
@@ -99,17 +99,17 @@ async function* manifest(
 }
 
 async function* eventLines(job_id: string, store: Dependencies["store"]): AsyncGenerator<string> {
-  for await (const event of readEvents(job_id, store)) yield `${JSON.stringify(event)}\n`;
+  let after = 0;
+  while (true) {
+    const lines = await store.readEventLines(job_id, { after, limit: EVENTS_BATCH });
+    for (const { json } of lines) yield `${json}\n`;
+    if (lines.length < EVENTS_BATCH) return;
+    after = lines.at(-1)?.seq ?? after;
+  }
 }
 
 async function* readEvents(job_id: string, store: Dependencies["store"]): AsyncGenerator<Event> {
-  let after = 0;
-  while (true) {
-    const events = await store.readEvents(job_id, { after, limit: EVENTS_BATCH });
-    yield* events;
-    if (events.length < EVENTS_BATCH) return;
-    after = events.at(-1)?.seq ?? after;
-  }
+  for await (const line of eventLines(job_id, store)) yield JSON.parse(line) as Event;
 }
 
 /** A sandbox that streams more than its disk can hold is lying; its ZIP must not fill this machine. */
