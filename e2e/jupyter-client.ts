@@ -11,12 +11,16 @@ import {
 import WebSocket from "ws";
 import type { TestOrchestrator } from "./harness.ts";
 
-/** A program that uses the Jupyter Lab of a job with Jupyter's own client, over the path route and with the token of the API. */
-export class JupyterClient implements Disposable {
+/**
+ * A program that uses the Jupyter Lab of a job with Jupyter's own client, over the path route and with the token of the API. Dispose it while the job
+ * is at work: the client does not take back a reconnection that it has planned, which then fails after everything.
+ */
+export class JupyterClient implements AsyncDisposable {
   readonly contents: ContentsManager;
   readonly kernels: KernelManager;
   readonly sessions: SessionManager;
   readonly #settings: ServerConnection.ISettings;
+  readonly #connections: Kernel.IKernelConnection[] = [];
 
   constructor(orchestrator: TestOrchestrator, job_id: string) {
     const authorization = `Bearer ${orchestrator.token}`;
@@ -49,8 +53,14 @@ export class JupyterClient implements Disposable {
     const { content } = await this.contents.get(path);
     const name: unknown = content.metadata.kernelspec.name;
     assert(typeof name === "string");
+    return this.startSession(path, name);
+  }
+
+  /** A session of a notebook with a kernel of this name. */
+  async startSession(path: string, name: string): Promise<Kernel.IKernelConnection> {
     const { kernel } = await this.sessions.startNew({ path, name: path, type: "notebook", kernel: { name } });
     assert(kernel !== null);
+    this.#connections.push(kernel);
     return kernel;
   }
 
@@ -74,9 +84,25 @@ export class JupyterClient implements Disposable {
     await fetch(`${baseUrl}api/terminals/${name}`, { method: "DELETE" });
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#connections.map(settled));
     for (const part of [this.sessions, this.kernels, this.contents]) part.dispose();
   }
+}
+
+/** Resolves when a connection neither begins nor comes back. */
+function settled(kernel: Kernel.IKernelConnection): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (!kernel.isDisposed && kernel.connectionStatus === "connecting") return;
+      kernel.connectionStatusChanged.disconnect(look);
+      kernel.disposed.disconnect(look);
+      resolve();
+    };
+    kernel.connectionStatusChanged.connect(look);
+    kernel.disposed.connect(look);
+    look();
+  });
 }
 
 /** Runs a cell; what it put out as text, errors included. */
