@@ -16,6 +16,12 @@ import {
 import { ErrorBody } from "../contract/error-body.ts";
 import { AppError, ERRORS, type ErrorCode } from "../contract/errors.ts";
 import { Job, type JobRequestInput } from "../contract/job.ts";
+import {
+  SignInLinkAnswer,
+  TokenMade,
+  type TokenRequestInput,
+  TokensAnswer,
+} from "../contract/sign-in-api.ts";
 import { PortList } from "../contract/surfaces.ts";
 import { compareVersions, VERSION } from "../contract/version.ts";
 import type { Endpoint } from "./local-server.ts";
@@ -34,7 +40,7 @@ export type ClientOptions = {
 };
 
 type Call = {
-  method?: "GET" | "POST" | "PUT";
+  method?: "GET" | "POST" | "PUT" | "DELETE";
   path: string;
   query?: Record<string, string | number | boolean | undefined>;
   headers?: Record<string, string>;
@@ -125,6 +131,27 @@ export class Client {
   ): Promise<OpenAnswer> {
     const call: Call = { method: "POST", path: `/jobs/${id}/${surface}/open`, query: { path }, signal };
     return this.#parsed(OpenAnswer, call, true);
+  }
+
+  /** An address that signs one browser in and leads to that page. What nobody uses is void soon, so it may be sent again. */
+  signInLink(path: string, signal: AbortSignal): Promise<SignInLinkAnswer> {
+    const call: Call = { method: "POST", path: "/sign-in/links", body: { json: { path } }, signal };
+    return this.#parsed(SignInLinkAnswer, call, true);
+  }
+
+  tokens(signal: AbortSignal): Promise<TokensAnswer> {
+    return this.#parsed(TokensAnswer, { path: "/tokens", signal }, true);
+  }
+
+  /** Sent again it would make two, so a broken connection is an error. */
+  makeToken(request: TokenRequestInput, signal: AbortSignal): Promise<TokenMade> {
+    const call: Call = { method: "POST", path: "/tokens", body: { json: request }, signal };
+    return this.#parsed(TokenMade, call, false);
+  }
+
+  async revokeToken(token_id: string, signal: AbortSignal): Promise<void> {
+    const answer = await this.#request({ method: "DELETE", path: `/tokens/${token_id}`, signal }, false);
+    await answer.body?.cancel();
   }
 
   providers(signal: AbortSignal): Promise<ProvidersAnswer> {

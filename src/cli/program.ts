@@ -17,6 +17,7 @@ import { providers } from "./commands/providers.ts";
 import { type RunOptions, run } from "./commands/run.ts";
 import { doctor, type ServeOptions, serve, setup, stop } from "./commands/server.ts";
 import { type ShellOptions, shell } from "./commands/shell.ts";
+import { listTokens, makeToken, removeToken } from "./commands/token.ts";
 import { watch } from "./commands/watch.ts";
 import { type Context, Interrupted } from "./context.ts";
 import { reportError } from "./error-report.ts";
@@ -133,12 +134,12 @@ export function createProgram(io: Io, local: LocalServer): Command {
   command("ports", "list what listens in a job's sandbox")
     .argument("<id>", ID_HELP)
     .action((id: string, _options: object, from: Command) => act(from, (context) => ports(context, id)));
-  command("open", "show a port, Jupyter or the desktop of a job in the browser")
-    .argument("<id>", ID_HELP)
-    .argument("[what]", "a port, jupyter or desktop; the port that listens when it is the only one")
+  command("open", "show the dashboard in the browser, signed in; or a job there, or what it serves")
+    .argument("[id]", ID_HELP)
+    .argument("[what]", "a port, jupyter or desktop; the job's page unless given")
     .option("--path <path>", "where in it, as /docs/")
     .option("--print", "print the address only")
-    .action((id: string, what: string | undefined, options: OpenOptions, from: Command) =>
+    .action((id: string | undefined, what: string | undefined, options: OpenOptions, from: Command) =>
       act(from, (context) => open(context, id, what, options)),
     );
   command("desktop", "open a job's desktop for a VNC viewer of this machine")
@@ -194,6 +195,27 @@ export function createProgram(io: Io, local: LocalServer): Command {
   command("providers", "list the providers of models that are configured").action(
     (_options: object, from: Command) => act(from, providers),
   );
+  const token = command("token", "the tokens and browsers that may come in");
+  const tokenCommand = (name: string, description: string) =>
+    token.command(name).description(description).option("--json", "print JSON instead of text");
+  tokenCommand("ls", "list them, newest first").action((_options: object, from: Command) =>
+    act(from, listTokens),
+  );
+  tokenCommand("new", "make a token for a program, and print it this one time")
+    .argument("<name>", "what it is for")
+    .option(
+      "--expires <duration>",
+      "how long it is good, as 30d; until it is revoked unless given",
+      parseDuration,
+    )
+    .action((name: string, options: { expires?: number }, from: Command) =>
+      act(from, (context) => makeToken(context, name, options)),
+    );
+  tokenCommand("rm", "revoke a token, or sign a browser out")
+    .argument("<id>", "its id as `token ls` shows it")
+    .action((id: string, _options: object, from: Command) =>
+      act(from, (context) => removeToken(context, id)),
+    );
   command("serve", "run the server in the foreground")
     .option("--host <address>", "where to listen", "127.0.0.1")
     .option("--port <number>", "the port; 8000 unless given", parseWhole)

@@ -4,6 +4,7 @@ import { browserCommand } from "../browse.ts";
 import { world } from "../cli-world.fake.ts";
 import type { FakeServer } from "../fake-server.fake.ts";
 import { runFake } from "../io.fake.ts";
+import { createFakeLocalServer } from "../local-server.fake.ts";
 
 const LISTENING = [
   { port: 5173, address: "127.0.0.1", pid: 7, process: "node vite" },
@@ -53,17 +54,58 @@ test("open prints the address, and shows it in the browser on a terminal alone",
   assert.match(without.err(), /No browser could be started/);
 });
 
-test("open takes the only port there is, and asks which one otherwise", async (t) => {
+/** Lets the server make sign-in links, and keeps the pages that they were asked for. */
+function serveLinks(server: FakeServer): string[] {
+  const paths: string[] = [];
+  server.intercept = ({ method, path, body }, answer) => {
+    if (method !== "POST" || path !== "/sign-in/links") return false;
+    paths.push(JSON.parse(String(body)).path);
+    answer.setHeader("content-type", "application/json");
+    answer.end(JSON.stringify({ url: LINK }));
+    return true;
+  };
+  return paths;
+}
+
+const LINK = "http://sealwork.localhost:8000/sign-in?code=c";
+
+test("open without a job shows the dashboard signed in, with one its page there", async (t) => {
   const { server, io } = await world(t);
-  const only = await runFake(io(), ["open", serve(server, LISTENING.slice(0, 1))]);
-  assert.match(only.out(), /ports%2F5173%2Fopen\n$/);
-  const several = await runFake(io(), ["open", serve(server, LISTENING)]);
-  assert.equal(several.code(), 2);
-  assert.match(several.err(), /Several ports listen: 5173, 8000/);
-  const none = await runFake(io(), ["open", serve(server, [])]);
-  assert.match(none.err(), /Nothing listens/);
+  const paths = serveLinks(server);
+  const { job_id } = server.job({ prompt: "a page" });
+  const shown = await runFake(io({ terminal: true }), ["open"]);
+  assert.deepEqual([shown.code(), shown.out(), shown.browsed], [0, `${LINK}\n`, [LINK]]);
+  const job = await runFake(io({ terminal: true }), ["open", "last"]);
+  assert.deepEqual(job.browsed, [LINK]);
+  const page = await runFake(io({ terminal: true }), ["open", "--path", "/settings/tokens", "--print"]);
+  assert.deepEqual([page.out(), page.browsed], [`${LINK}\n`, []]);
+  assert.deepEqual(paths, ["/", `/job/${job_id}`, "/settings/tokens"]);
+  const json = await runFake(io({ terminal: true }), ["open", "--json"]);
+  assert.deepEqual([JSON.parse(json.out()), json.browsed], [{ url: LINK }, []]);
+  const without = await runFake(io({ terminal: true, browser: false }), ["open"]);
+  assert.match(without.err(), /good once, for 30 s/);
+});
+
+test("open starts the server of this machine when none runs, as run does; with a job it does not", async (t) => {
+  const { server, io } = await world(t);
+  serveLinks(server);
+  const local = createFakeLocalServer({ url: server.url, token: null });
+  const here = { env: { SEALWORK_URL: "" } };
+  assert.equal((await runFake(io(here), ["open"], local)).out(), `${LINK}\n`);
+  assert.deepEqual(local.calls, ["ensure"]);
+  const none = createFakeLocalServer(null);
+  assert.equal((await runFake(io(here), ["open", "last"], none)).code(), 5);
+  assert.deepEqual(none.calls, ["find"]);
+});
+
+test("open refuses what cannot be opened before it asks the server", async (t) => {
+  const { server, io } = await world(t);
   for (const wrong of ["vnc", "0", "70000", "-1"])
     assert.equal((await runFake(io(), ["open", "last", wrong])).code(), 2, wrong);
+  for (const path of ["//evil.example", "settings", "https://evil.example/"])
+    assert.equal((await runFake(io(), ["open", "--path", path])).code(), 2, path);
+  assert.equal((await runFake(io(), ["open", "last", "--path", "/x"])).code(), 2);
+  assert.equal(server.received.length, 0);
 });
 
 test("a browser is started where there is a screen", () => {

@@ -4,7 +4,8 @@ import { type Context, connect, interruptible, print, printJson } from "../conte
 import { EXIT } from "../exit-code.ts";
 import { mayColour } from "../io.ts";
 import { resolveJobId, shortId } from "../job-id.ts";
-import { plainLine, textWidth } from "../terminal-text.ts";
+import { tableLines } from "../table.ts";
+import { plainLine } from "../terminal-text.ts";
 
 /** `ports`: what listens in the sandbox of a job. */
 export async function ports(context: Context, given: string): Promise<number> {
@@ -21,15 +22,10 @@ export async function ports(context: Context, given: string): Promise<number> {
 function lines(context: Context, id: string, { ports: listening }: PortList): string[] {
   const colours = picocolors.createColors(mayColour(context.io, "stdout"));
   const rows = [["PORT", "ADDRESS", "PROCESS"], ...listening.map(cells)];
-  const widths = [0, 1].map((at) => Math.max(...rows.map((row) => textWidth(row[at] ?? ""))));
-  const table = rows.map((row, index) => {
-    const line = row
-      .map((cell, at) => cell + " ".repeat(Math.max(0, (widths[at] ?? 0) - textWidth(cell))))
-      .join("  ")
-      .trimEnd();
-    return index === 0 ? colours.dim(line) : line;
-  });
-  return [...table, `${colours.dim("→")} sealwork open ${shortId(id)} ${listening[0]?.port}`];
+  return [
+    ...tableLines(rows, colours.dim),
+    `${colours.dim("→")} sealwork open ${shortId(id)} ${listening[0]?.port}`,
+  ];
 }
 
 function cells({ port, address, process }: ListeningPort): string[] {
