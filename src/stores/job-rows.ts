@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Selectable } from "kysely";
+import { foldCase } from "../contract/fold-case.ts";
 import { PROMPT_LISTED_MAX_CHARS } from "../contract/job.ts";
 import { initialState } from "../core/lifecycle.ts";
 import type { JobRecord, JobState } from "../core/store.ts";
@@ -63,11 +64,6 @@ export function listedColumns(job: JobRecord) {
 
 function detailsOf({ request, limits, retry_of, has_upload }: JobRecord): Details {
   return { request, limits, retry_of, has_upload };
-}
-
-/** Done here because SQLite ignores case for ASCII only and PostgreSQL by locale. Upper case has no forms that depend on the place in a word. */
-export function foldCase(text: string): string {
-  return text.normalize("NFC").toUpperCase();
 }
 
 /** Our own data, so nothing is checked but that it is there at all. */

@@ -1,7 +1,8 @@
 import { type Kysely, sql } from "kysely";
 import { AppError } from "../contract/errors.ts";
+import { foldCase } from "../contract/fold-case.ts";
 import type { JobRecord, JobsFilter } from "../core/store.ts";
-import { foldCase, JOB_COLUMNS, toJob } from "./job-rows.ts";
+import { JOB_COLUMNS, toJob } from "./job-rows.ts";
 import type { Tables } from "./tables.ts";
 
 const LISTED_COLUMNS = JOB_COLUMNS.filter((column) => column !== "requests.details");
