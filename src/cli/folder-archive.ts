@@ -1,9 +1,9 @@
 import path from "node:path";
 import { PassThrough } from "node:stream";
 import yazl from "yazl";
-import { UPLOAD_MAX_BYTES } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
 import { formatSize } from "../contract/units.ts";
+import { UPLOAD_MAX_BYTES } from "../contract/upload-bounds.ts";
 import type { FolderListing } from "./folder-listing.ts";
 
 /** Larger members are stored as they are: one that packs extremely well looks like an attack to the server. */

@@ -11,7 +11,6 @@ export const VERSION_HEADER = "x-sealwork-version";
 
 /** Bounds of the HTTP interface. */
 export const JSON_BODY_MAX_BYTES = 4 * 1024 * 1024;
-export const UPLOAD_MAX_BYTES = 2 * 1024 * 1024 * 1024;
 /** What an uploaded archive may become when unpacked, and how many entries it may have. */
 export const UPLOAD_UNPACKED_MAX_BYTES = 8 * 1024 * 1024 * 1024;
 export const UPLOAD_ENTRIES_MAX = 50_000;

@@ -9,7 +9,6 @@ export const PROMPT_LISTED_MAX_CHARS = 2_000;
 export const ENV_MAX_ENTRIES = 256;
 export const ENV_MAX_CHARS = 64 * 1024;
 export const LABELS_MAX_ENTRIES = 64;
-export const INPUT_FILES_MAX = 10_000;
 
 export const JobId = z
   .uuid()

@@ -4,13 +4,9 @@ import rateLimit from "@fastify/rate-limit";
 import websocket from "@fastify/websocket";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
-import {
-  EVENTS_HEARTBEAT_MS,
-  JSON_BODY_MAX_BYTES,
-  UPLOAD_MAX_BYTES,
-  VERSION_HEADER,
-} from "../contract/api.ts";
+import { EVENTS_HEARTBEAT_MS, JSON_BODY_MAX_BYTES, VERSION_HEADER } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
+import { UPLOAD_MAX_BYTES } from "../contract/upload-bounds.ts";
 import { compareVersions, VERSION } from "../contract/version.ts";
 import type { Log } from "../core/dependencies.ts";
 import type { SignIns } from "../core/sign-ins.ts";

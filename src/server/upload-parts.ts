@@ -3,7 +3,7 @@ import type { MultipartFile } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
 import { JSON_BODY_MAX_BYTES } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
-import { INPUT_FILES_MAX } from "../contract/job.ts";
+import { INPUT_FILES_MAX } from "../contract/upload-bounds.ts";
 import type { UploadPart } from "../core/artifacts.ts";
 
 const FIELD_NAME_MAX_BYTES = 100;

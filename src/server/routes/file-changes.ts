@@ -2,7 +2,7 @@ import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { FileAnswer, FilesAnswer, FolderAnswer, MoveRequest, UnpackAnswer } from "../../contract/api.ts";
 import { AppError, type ErrorCode } from "../../contract/errors.ts";
-import { INPUT_FILES_MAX } from "../../contract/job.ts";
+import { INPUT_FILES_MAX } from "../../contract/upload-bounds.ts";
 import { drain, requestBody, wholePart } from "../request-body.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { errorAnswers, FileParams, FolderQuery, JobParams, RootQuery, removal } from "../route-schemas.ts";
