@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { BrowserContext, Page } from "playwright-core";
+import { SignInLinkAnswer } from "../src/contract/sign-in-api.ts";
 import { openBrowser } from "./browser.ts";
 import { TestOrchestrator } from "./harness.ts";
 
@@ -34,18 +35,31 @@ export class TestDashboard {
 
   static async start({ width, height, ...options }: Options = {}): Promise<TestDashboard> {
     await using stack = new AsyncDisposableStack();
-    const orchestrator = stack.use(
-      await TestOrchestrator.start({ ...options, args: ["--no-auth", ...(options.args ?? [])] }),
-    );
+    const orchestrator = stack.use(await TestOrchestrator.start(options));
     const size = { ...(width !== undefined && { width }), ...(height !== undefined && { height }) };
     const browser = stack.use(await openBrowser(size));
+    const dashboard = new TestDashboard(orchestrator, browser);
+    await dashboard.#signIn();
     stack.move();
-    return new TestDashboard(orchestrator, browser);
+    return dashboard;
   }
 
   /** The origin of its pages; another one after the orchestrator took another port. */
   get origin(): string {
     return `http://sealwork.localhost:${new URL(this.orchestrator.url).port}`;
+  }
+
+  /** As `sealwork open` does it. */
+  async #signIn(): Promise<void> {
+    const answer = await this.orchestrator.fetch("/sign-in/links", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: "{}",
+    });
+    const { url } = SignInLinkAnswer.parse(await answer.json());
+    const page = await this.context.newPage();
+    await page.goto(url);
+    await page.close();
   }
 
   /** A page of the dashboard in a tab of its own. */

@@ -47,6 +47,8 @@ test("events come as SSE and NDJSON, after a number, by type, and across a resta
 
   const quiet = all.filter(({ type }) => type !== "step.output").map(({ cursor }) => cursor);
   assert.deepEqual(ids(await sse("/events?follow=false")), [], "without a cursor it starts now");
+  const now = (await orchestrator.fetch("/events?follow=false")).headers.get("x-sealwork-cursor");
+  assert.equal(now, String(quiet.at(-1)), "and says when that is");
   assert.deepEqual(ids(await sse("/events?follow=false&after=0")), quiet);
   await orchestrator.stop();
   await orchestrator.restart();

@@ -58,6 +58,11 @@ export class EventLog {
     return stored;
   }
 
+  /** The cursor of the last event that is stored; 0 when there is none. */
+  lastCursor(): Promise<number> {
+    return this.#store.lastCursor();
+  }
+
   /** Wakes the readers of events that are stored. */
   published(events: Event[]): void {
     const last = events.at(-1);
@@ -101,7 +106,7 @@ export class EventLog {
       filter.types === null && output_of === undefined
         ? { without: ["step.output"] as const }
         : { types: filter.types ?? undefined, output_of };
-    let after = filter.after ?? (await this.#store.lastCursor());
+    let after = filter.after ?? (await this.lastCursor());
     while (!signal.aborted) {
       using woken = this.#wait(ALL);
       const last = await this.#store.lastCursor();

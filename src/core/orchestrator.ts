@@ -192,6 +192,11 @@ export class Orchestrator {
       for (const { json } of batch) yield JSON.parse(json) as Event;
   }
 
+  /** The cursor of the last event of any job. */
+  lastCursor(): Promise<number> {
+    return this.#events.lastCursor();
+  }
+
   /** Events of all jobs by cursor, batch by batch; leaves out `step.output` unless `types` names it, or `output_of` its job. */
   allEventLines(filter: FollowAll, signal: AbortSignal): AsyncGenerator<EventLine[]> {
     return this.#events.followAll(filter, AbortSignal.any([signal, this.#signal]));

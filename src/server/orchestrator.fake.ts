@@ -178,6 +178,8 @@ export class FakeOrchestrator implements Served {
 
   eventLines: Served["eventLines"] = (id, filter, signal) => asLines(this.events(id, filter, signal));
 
+  lastCursor: Served["lastCursor"] = async () => this.#events.length;
+
   allEventLines: Served["allEventLines"] = (filter, signal) =>
     asLines(
       this.#follow(

@@ -4,6 +4,7 @@ import net from "node:net";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { EventBody } from "../contract/event.ts";
+import { CURSOR_HEADER } from "../contract/event-cursor.ts";
 import { raw, startServer } from "./test-server.fake.ts";
 
 const output = (data: string): EventBody => ({
@@ -54,6 +55,7 @@ test("a silent stream says that it lives, and sends its headers before any event
   await using server = await startServer({ heartbeat_ms: 5 });
   const gone = new AbortController();
   const answer = await fetch(`${server.url}/events`, { signal: gone.signal });
+  assert.equal(answer.headers.get(CURSOR_HEADER), String(await server.orchestrator.lastCursor()));
   const decoder = new TextDecoder();
   let text = "";
   for await (const chunk of answer.body ?? []) {

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { AllEventsQuery, JobEventsQuery } from "../../contract/api.ts";
+import { CURSOR_HEADER } from "../../contract/event-cursor.ts";
 import type { EventLine } from "../../core/store.ts";
 import { type EventText, eventText } from "../event-text.ts";
 import { followAllOf, followOf } from "../events-filter.ts";
@@ -61,9 +62,12 @@ export function eventRoutes(app: App, context: RouteContext): void {
         response: { 200: SUCCESS, ...errorAnswers("invalid_request", "not_acceptable") },
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const filter = followAllOf(request.query, request.headers["last-event-id"]);
-      const open = (signal: AbortSignal) => orchestrator.allEventLines(filter, signal);
+      // Settled before the answer begins, so that whoever asks for a job after that misses nothing of it.
+      const after = filter.after ?? (await orchestrator.lastCursor());
+      reply.header(CURSOR_HEADER, after);
+      const open = (signal: AbortSignal) => orchestrator.allEventLines({ ...filter, after }, signal);
       return answer(request, reply, { idOf: (event) => event.cursor, open });
     },
   );
