@@ -49,8 +49,8 @@ export function useStepOutput(place: StepPlace): { output: StepOutput | null; re
     }, WANTED_AFTER_MS);
     return () => {
       clearTimeout(timer);
-      const { loading, chunks, error } = opened.current();
-      const whole = !loading && error === null && chunks.length > 0 && !opened.follows;
+      const { loading, chunks, earlier, error } = opened.current();
+      const whole = !loading && error === null && (chunks.length > 0 || !earlier) && !opened.follows;
       if (!whole || kept === null) return opened.close();
       kept.set(step, opened);
       for (const [key, oldest] of kept) {
