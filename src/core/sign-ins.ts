@@ -97,6 +97,12 @@ export class SignIns implements AsyncDisposable {
     return (text.match(SECRETS) ?? []).some((secret) => this.#by_secret.has(sha256(secret)));
   }
 
+  /** Whether a sign-in is still good. */
+  isIn(token_id: string): boolean {
+    const known = this.#by_id.get(token_id);
+    return known !== undefined && known.expires_ms > Date.parse(this.#options.clock.now());
+  }
+
   /** Without their secrets, newest first. */
   list(): SignInRecord[] {
     return [...this.#by_id.values()].map(({ record, used_at }) => shown(record, used_at)).reverse();

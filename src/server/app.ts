@@ -107,6 +107,7 @@ export async function createServer(options: ServerOptions): Promise<App> {
     secret: options.previews.secret,
     config,
     orchestrator: options.orchestrator,
+    sign_ins,
     token: options.token,
     log: options.log,
     requests,

@@ -4,9 +4,12 @@ export const PREVIEW_COOKIE = "__Host-sealwork-preview";
 /** How long a preview that was opened can be used without a new code. */
 const LIFE_S = 7 * 24 * 3600;
 
+/** The sign-in that opened a preview, by its `token_id`; null for one that has no row: the installation's token, or that there is no sign-in. */
+export type OpenedBy = string | null;
+
 /**
- * The cookie with which a browser comes to one preview. Its value proves by itself that it was made here, for that name, and until when,
- * so a restart loses none.
+ * The cookie with which a browser comes to one preview. Its value proves by itself that it was made here, for that name, by whom, and until
+ * when, so a restart loses none.
  */
 export class PreviewCookie {
   readonly #key: string;
@@ -19,31 +22,40 @@ export class PreviewCookie {
   }
 
   /** The `Set-Cookie` line. Of all forms this one alone arrives also in a frame on another site, where cookies of third parties are blocked. */
-  made(name: string): string {
+  made(name: string, by: OpenedBy): string {
     const expires_s = Math.floor(this.#now_ms() / 1000) + LIFE_S;
-    const value = `${expires_s}.${this.#proof(name, expires_s)}`;
+    const claim = `${expires_s}.${by ?? ""}`;
+    const value = `${claim}.${this.#proof(name, claim)}`;
     return `${PREVIEW_COOKIE}=${value}; Path=/; HttpOnly; Secure; SameSite=None; Partitioned; Max-Age=${LIFE_S}`;
   }
 
   /**
-   * Whether a `Cookie` header has one for this preview. A page can put further cookies of the same name beside it, but none that proves
-   * anything; so any one that does will do.
+   * Who opened this preview, by the first cookie of a `Cookie` header that proves it and that `holds`; null when none does. A page can put further
+   * cookies of the same name beside ours, but none that proves anything; so any one that does will do.
    */
-  accepts(header: string | undefined, name: string): boolean {
-    return (header ?? "")
-      .split(";")
-      .some((pair) => pair.trim().startsWith(`${PREVIEW_COOKIE}=`) && this.#isValid(pair.trim(), name));
+  opened(
+    header: string | undefined,
+    name: string,
+    holds: (by: OpenedBy) => boolean,
+  ): { by: OpenedBy } | null {
+    for (const pair of (header ?? "").split(";")) {
+      const opened = this.#read(pair.trim(), name);
+      if (opened !== null && holds(opened.by)) return opened;
+    }
+    return null;
   }
 
-  #isValid(pair: string, name: string): boolean {
-    const [, expires, proof] = /^[^=]+=(\d{1,12})\.([\w-]{43})$/.exec(pair) ?? [];
-    if (expires === undefined || proof === undefined) return false;
-    if (Number(expires) * 1000 <= this.#now_ms()) return false;
-    return timingSafeEqual(Buffer.from(proof), Buffer.from(this.#proof(name, Number(expires))));
+  #read(pair: string, name: string): { by: OpenedBy } | null {
+    if (!pair.startsWith(`${PREVIEW_COOKIE}=`)) return null;
+    const [, claim, expires, by, proof] =
+      /^[^=]+=((\d{1,12})\.([0-9a-f-]{0,36}))\.([\w-]{43})$/.exec(pair) ?? [];
+    if (claim === undefined || proof === undefined || Number(expires) * 1000 <= this.#now_ms()) return null;
+    if (!timingSafeEqual(Buffer.from(proof), Buffer.from(this.#proof(name, claim)))) return null;
+    return { by: by === undefined || by === "" ? null : by };
   }
 
-  #proof(name: string, expires_s: number): string {
-    return createHmac("sha256", this.#key).update(`${expires_s} ${name}`).digest("base64url");
+  #proof(name: string, claim: string): string {
+    return createHmac("sha256", this.#key).update(`${claim} ${name}`).digest("base64url");
   }
 }
 

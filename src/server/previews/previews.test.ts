@@ -26,7 +26,7 @@ test("a preview is opened by a code that becomes a cookie, once, at its own name
   assert.equal(entered.headers.location, `http://${url.host}/a/b?x=1&y=%20`);
   assert.match(
     entered.headers["set-cookie"]?.[0] ?? "",
-    /^__Host-sealwork-preview=\d+\.[\w-]{43}; Path=\/; HttpOnly; Secure; SameSite=None; Partitioned; Max-Age=604800$/,
+    /^__Host-sealwork-preview=\d+\.\.[\w-]{43}; Path=\/; HttpOnly; Secure; SameSite=None; Partitioned; Max-Age=604800$/,
   );
   const again = await go();
   assert.deepEqual([again.status, again.headers["set-cookie"]], [401, undefined]);
@@ -81,10 +81,11 @@ test("cookies that a page put beside ours lock nobody out, and forged ones open 
     (await world.ask({ host, headers: { ...OWN, cookie: header } })).status;
   assert.equal(await status(`${name}=x; a=b; ${cookie}; ${name}=`), 200);
   assert.match(page.heard.at(-1) ?? "", /\r\ncookie: a=b\r\n/i);
-  const [expires, proof] = value.split(".");
+  const [expires, , proof] = value.split(".");
   for (const forged of [
-    `${Number(expires) + 1}.${proof}`,
-    `${expires}.${proof?.slice(0, -1)}`,
+    `${Number(expires) + 1}..${proof}`,
+    `${expires}.a.${proof}`,
+    `${expires}..${proof?.slice(0, -1)}`,
     `${expires}`,
     "",
     ".",

@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { OpenAnswer } from "../../contract/api.ts";
@@ -6,13 +7,14 @@ import type { Config } from "../../contract/config.ts";
 import { AppError } from "../../contract/errors.ts";
 import type { Log } from "../../core/dependencies.ts";
 import type { JobSurfaces } from "../../core/job-surfaces.ts";
+import type { Caller, SignIns } from "../../core/sign-ins.ts";
 import type { PreviewHost } from "../front.ts";
 import { OneTimeCodes } from "../one-time-codes.ts";
 import type { OpenRequests } from "../open-requests.ts";
 import type { Served } from "../route-context.ts";
 import { pageLines } from "./answer-headers.ts";
 import { refusalOf, socketRefusalOf } from "./gate.ts";
-import { PreviewCookie } from "./preview-cookie.ts";
+import { type OpenedBy, PreviewCookie } from "./preview-cookie.ts";
 import type { PreviewKind, PreviewPages, PreviewTarget, Visit } from "./preview-kind.ts";
 import { PreviewNames } from "./preview-names.ts";
 import { originOf, type PreviewOrigin, PreviewOrigins } from "./preview-origin.ts";
@@ -30,6 +32,8 @@ import { codeIn, withCode } from "./visit-path.ts";
 
 export type PreviewsOptions = {
   orchestrator: Pick<Served, "surfaces">;
+  /** With the sign-in that opened a preview ends what is open of it. */
+  sign_ins: Pick<SignIns, "isIn" | "onEnd">;
   /** Kept with the state: with it names and cookies outlive a restart. */
   secret: string;
   config: Config["previews"];
@@ -49,7 +53,7 @@ export class Previews implements PreviewHost {
   readonly #names: PreviewNames;
   readonly #origins: PreviewOrigins;
   /** Each grants one preview, by its name. One that is tried elsewhere is used up too. */
-  readonly #codes: OneTimeCodes<string>;
+  readonly #codes: OneTimeCodes<{ name: string; by: OpenedBy }>;
   readonly #cookie: PreviewCookie;
 
   constructor(options: PreviewsOptions) {
@@ -71,11 +75,12 @@ export class Previews implements PreviewHost {
   async open(
     job_id: string,
     target: PreviewTarget,
-    { path, host }: { path: string; host: string | undefined },
+    { path, host, caller }: { path: string; host: string | undefined; caller: Caller },
   ): Promise<OpenAnswer> {
     await this.#atWork(job_id);
     const name = this.#names.nameOf(job_id, target);
-    const url = `${this.#origins.at(name, host)}${withCode(path, this.#codes.make(name))}`;
+    const by = "token_id" in caller ? caller.token_id : null;
+    const url = `${this.#origins.at(name, host)}${withCode(path, this.#codes.make({ name, by }))}`;
     return { url };
   }
 
@@ -124,15 +129,16 @@ export class Previews implements PreviewHost {
     const refusal = refusalOf({ method: request.method ?? "", headers: request.headers }, here.origin);
     if (refusal !== null) return refusedPage(refusal);
     const { code, path } = codeIn(url);
-    const known = this.#cookie.accepts(request.headers.cookie, here.name);
+    const known = this.#opened(request, here);
     if (code !== null && request.method === "GET") {
-      const entered = this.#codes.use(code) === here.name;
-      if (!entered && !known) return lockedPage(preview.target, true);
-      if (entered) response.setHeader("set-cookie", this.#cookie.made(here.name));
+      const granted = this.#codes.use(code);
+      const entered = granted?.name === here.name && this.#holds(granted.by);
+      if (!entered && known === null) return lockedPage(preview.target, true);
+      if (entered) response.setHeader("set-cookie", this.#cookie.made(here.name, granted.by));
       leadTo(`${here.origin}${path}`, response);
       return null;
     }
-    if (!known) return lockedPage(preview.target, false);
+    if (known === null) return lockedPage(preview.target, false);
     let surfaces: JobSurfaces;
     try {
       surfaces = await this.#atWork(preview.job_id);
@@ -141,7 +147,12 @@ export class Previews implements PreviewHost {
       this.#tellFault(error);
       return failedPage(error, null);
     }
-    const signal = AbortSignal.any([this.#options.requests.signal({ raw: response }), surfaces.ended]);
+    const signed_out = this.#signedOut(known.by, response);
+    const signal = AbortSignal.any([
+      this.#options.requests.signal({ raw: response }),
+      surfaces.ended,
+      signed_out,
+    ]);
     const { origin, framed_by } = here;
     return this.#visit({ ...preview, surfaces, request, path, origin, framed_by, signal }, response);
   }
@@ -173,13 +184,34 @@ export class Previews implements PreviewHost {
     if (!url.startsWith("/")) return refuse(socket, 400);
     const head = { method: request.method ?? "", headers: request.headers };
     if (socketRefusalOf(head, here.origin) !== null) return refuse(socket, 403);
-    if (!this.#cookie.accepts(request.headers.cookie, here.name)) return refuse(socket, 401);
+    const known = this.#opened(request, here);
+    if (known === null) return refuse(socket, 401);
     const surfaces = await this.#atWork(preview.job_id);
-    const signal = AbortSignal.any([this.#options.requests.stopping, surfaces.ended]);
+    const signed_out = this.#signedOut(known.by, socket);
+    const signal = AbortSignal.any([this.#options.requests.stopping, surfaces.ended, signed_out]);
     const { path } = codeIn(url);
     const { origin, framed_by } = here;
     const visit = { ...preview, surfaces, request, path, origin, framed_by, signal };
     await this.#options.pages[preview.target.kind].upgrade(visit, socket);
+  }
+
+  #opened({ headers }: IncomingMessage, { name }: PreviewOrigin): { by: OpenedBy } | null {
+    return this.#cookie.opened(headers.cookie, name, (by) => this.#holds(by));
+  }
+
+  #holds(by: OpenedBy): boolean {
+    return by === null || this.#options.sign_ins.isIn(by);
+  }
+
+  /** Aborts when the sign-in that opened the preview ends while the connection is open. */
+  #signedOut(by: OpenedBy, connection: EventEmitter): AbortSignal {
+    const ended = new AbortController();
+    if (by === null) return ended.signal;
+    const takeBack = this.#options.sign_ins.onEnd({ by: "browser", token_id: by }, () =>
+      ended.abort(new AppError({ code: "unauthorized", message: "The sign-in has ended." })),
+    );
+    connection.once("close", takeBack);
+    return ended.signal;
   }
 
   async #atWork(job_id: string): Promise<JobSurfaces> {

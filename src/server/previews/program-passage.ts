@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import type { FastifyRequest } from "fastify";
 import { AppError } from "../../contract/errors.ts";
 import { programAnswerLines } from "./answer-headers.ts";
 import { changesSomething } from "./gate.ts";
@@ -33,11 +34,16 @@ const OF_BROWSERS = ["sec-fetch-site", "sec-fetch-dest", "sec-fetch-user", "upgr
 
 /**
  * Throws AppError `forbidden_origin` for a request that a browser makes: what a sandbox serves must not come from this origin. With a
- * WebSocket Chromium sends nothing but `Origin`, which is looked at for every request to this server, and which programs send too.
+ * WebSocket Chromium sends nothing but `Origin`, which is looked at for every request to this server, and which programs send too; but who came
+ * in by a browser's cookie is no program.
  */
-export function refuseBrowsers({ headers }: Pick<IncomingMessage, "headers">, open: string): void {
+export function refuseBrowsers(
+  { headers, caller }: Pick<FastifyRequest, "headers" | "caller">,
+  open: string,
+): void {
   const found = OF_BROWSERS.find((name) => headers[name] !== undefined);
-  if (found === undefined && headers["sec-fetch-mode"] !== "navigate") return;
+  const is_browser = found !== undefined || caller.by === "browser";
+  if (!is_browser && headers["sec-fetch-mode"] !== "navigate") return;
   throw new AppError({
     code: "forbidden_origin",
     message: "What a sandbox serves is not shown to browsers here.",

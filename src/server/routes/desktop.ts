@@ -128,7 +128,11 @@ export function desktopRoutes(app: App, context: RouteContext): void {
       surfaces.touch();
       const { name } = request.query;
       const path = name === undefined ? "/" : `/#${new URLSearchParams({ name })}`;
-      return previews.open(id, { kind: "desktop" }, { path, host: request.headers.host });
+      return previews.open(
+        id,
+        { kind: "desktop" },
+        { path, host: request.headers.host, caller: request.caller },
+      );
     },
   );
 

@@ -34,7 +34,11 @@ export function jupyterRoutes(app: App, context: RouteContext): void {
       const base = jupyterBasePath(id);
       const { path = "/lab" } = request.query;
       const whole = path.startsWith(base) ? path : `${base}${path.slice(1)}`;
-      return previews.open(id, { kind: "jupyter" }, { path: whole, host: request.headers.host });
+      return previews.open(
+        id,
+        { kind: "jupyter" },
+        { path: whole, host: request.headers.host, caller: request.caller },
+      );
     },
   );
 

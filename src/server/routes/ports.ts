@@ -52,7 +52,11 @@ export function portRoutes(app: App, context: RouteContext): void {
     (request) => {
       const { id, port } = request.params;
       const { path = "/" } = request.query;
-      return previews.open(id, { kind: "port", port }, { path, host: request.headers.host });
+      return previews.open(
+        id,
+        { kind: "port", port },
+        { path, host: request.headers.host, caller: request.caller },
+      );
     },
   );
 
