@@ -23,6 +23,18 @@ export function parseDuration(text: string): number {
   return seconds;
 }
 
+/** Bytes as `parseSize` reads them, in the largest unit that says them exactly: `2g`, `1536m`. */
+export function writeSize(bytes: number): string {
+  const unit = ["t", "g", "m", "k"].find((one) => bytes > 0 && bytes % (SIZE_FACTORS[one] ?? 1) === 0);
+  return unit === undefined ? `${bytes}` : `${bytes / (SIZE_FACTORS[unit] ?? 1)}${unit}`;
+}
+
+/** Seconds as `parseDuration` reads them, in the largest unit that says them exactly: `1h`, `90m`, `90s`. */
+export function writeDuration(seconds: number): string {
+  const unit = ["d", "h", "m"].find((one) => seconds > 0 && seconds % (TIME_FACTORS[one] ?? 1) === 0) ?? "s";
+  return `${seconds / (TIME_FACTORS[unit] ?? 1)}${unit}`;
+}
+
 /** A number as people write it. Throws `usage`. */
 export function parseNumber(text: string): number {
   const value = Number(text);

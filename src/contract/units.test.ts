@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseDuration, parseNumber, parseSize, parseWhole } from "./typed-units.ts";
+import {
+  parseDuration,
+  parseNumber,
+  parseSize,
+  parseWhole,
+  writeDuration,
+  writeSize,
+} from "./typed-units.ts";
 import { formatAge, formatCost, formatCount, formatDuration, formatSize, formatSpan } from "./units.ts";
 
 test("sizes are read in powers of 1024 and written short", () => {
@@ -34,6 +41,15 @@ test("durations are read with units or as seconds and written for people", () =>
   ]);
   assert.deepEqual([3600, 1800, 5400, 90].map(formatSpan), ["1 h", "30 m", "1 h 30 m", "1 m 30 s"]);
   assert.deepEqual([5, 65, 90_000].map(formatAge), ["5 s", "1 m", "1 d"]);
+});
+
+test("sizes and durations are written so that they are read as the same again, and short", () => {
+  const sizes = [0, 1, 1023, 1024, 1500, 3 * 2 ** 20, 1.5 * 2 ** 30, 2 ** 31, 2 ** 41];
+  assert.deepEqual(sizes.map(writeSize), ["0", "1", "1023", "1k", "1500", "3m", "1536m", "2g", "2t"]);
+  assert.deepEqual(sizes.map(writeSize).map(parseSize), sizes);
+  const spans = [0, 0.5, 1, 90, 120, 5400, 7200, 172_800];
+  assert.deepEqual(spans.map(writeDuration), ["0s", "0.5s", "1s", "90s", "2m", "90m", "2h", "2d"]);
+  assert.deepEqual(spans.map(writeDuration).map(parseDuration), spans);
 });
 
 test("numbers are numbers", () => {
