@@ -6,7 +6,9 @@ import type { EventLine, JobState, Store } from "./store.ts";
 /** Events read from the store at a time; a slow reader holds no more than this. */
 const BATCH = 200;
 
-type Waiter = { resolve: () => void };
+/** Only what is wanted wakes: jobs that write a lot cost those nothing who do not read it. */
+type Wants = (event: Event) => boolean;
+type Waiter = { wants: Wants; resolve: () => void };
 
 /** What a reader of a job's events wants. */
 export type Follow = {
@@ -67,12 +69,8 @@ export class EventLog {
   published(events: Event[]): void {
     const last = events.at(-1);
     if (last === undefined) return;
-    for (const key of [last.job_id, ALL]) {
-      const waiters = this.#waiters.get(key);
-      if (waiters === undefined) continue;
-      this.#waiters.delete(key);
-      for (const waiter of waiters) waiter.resolve();
-    }
+    for (const key of [last.job_id, ALL])
+      for (const { wants, resolve } of this.#waiters.get(key) ?? []) if (events.some(wants)) resolve();
   }
 
   /** Events of one job; with `follow` live until the job has ended and all are given. */
@@ -82,9 +80,9 @@ export class EventLog {
     let after = await this.#start(job_id, filter);
     let left = filter.limit ?? Number.POSITIVE_INFINITY;
     while (!signal.aborted && left > 0) {
-      using woken = this.#wait(job_id);
+      using woken = this.#wait(job_id, ({ type }) => isAmong(type, filter.types) || type === "job.ended");
       // Looked up before the read, so that what it says is true of all that is read: of an ended job there is no more to come.
-      const position = follow ? await this.#store.position(job_id) : null;
+      const phase = follow ? await this.#store.phase(job_id) : null;
       const limit = Math.min(BATCH, left);
       const events = await this.#store.readEventLines(job_id, { after, before, limit, types });
       after = events.at(-1)?.seq ?? after;
@@ -92,9 +90,7 @@ export class EventLog {
       if (events.length > 0) yield events;
       if (events.length === limit) continue;
       // A job that retention removed meanwhile says nothing any more.
-      if (position === null || position.phase === "ended") return;
-      // What is stored up to there and was not wanted need not be looked at again.
-      after = Math.max(after, position.last_seq);
+      if (phase === null || phase === "ended") return;
       await woken.until(signal);
     }
   }
@@ -108,14 +104,12 @@ export class EventLog {
         : { types: filter.types ?? undefined, output_of };
     let after = filter.after ?? (await this.lastCursor());
     while (!signal.aborted) {
-      using woken = this.#wait(ALL);
-      const last = await this.#store.lastCursor();
+      using woken = this.#wait(ALL, wantsOf(filter));
       const events = await this.#store.readAllEventLines({ after, limit: BATCH, ...wanted });
       after = events.at(-1)?.cursor ?? after;
       if (events.length > 0) yield events;
       if (events.length === BATCH) continue;
       if (!filter.follow) return;
-      after = Math.max(after, last);
       await woken.until(signal);
     }
   }
@@ -130,9 +124,9 @@ export class EventLog {
   }
 
   /** Registers before the read, so that what is stored between the read and the wait is not missed. */
-  #wait(key: string): { until(signal: AbortSignal): Promise<void> } & Disposable {
+  #wait(key: string, wants: Wants): { until(signal: AbortSignal): Promise<void> } & Disposable {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const waiter: Waiter = { resolve };
+    const waiter: Waiter = { wants, resolve };
     let waiters = this.#waiters.get(key);
     if (waiters === undefined) {
       waiters = new Set();
@@ -157,3 +151,15 @@ export class EventLog {
 }
 
 const ALL = "*";
+
+function wantsOf({ types, output_of }: FollowAll): Wants {
+  return ({ type, job_id }) => {
+    if (type !== "step.output") return isAmong(type, types);
+    if (output_of === undefined) return types?.includes(type) ?? false;
+    return isAmong(type, types) && output_of.includes(job_id);
+  };
+}
+
+function isAmong(type: EventType, types: readonly EventType[] | null): boolean {
+  return types === null || types.includes(type);
+}

@@ -157,8 +157,8 @@ export interface Store extends SignInStore {
   readAllEventLines(filter: AllEventsFilter): Promise<EventLine[]>;
   /** The seq of the first event of a page. Null when there are fewer than the page holds. */
   pageStart(job_id: string, page: EventsPage): Promise<number | null>;
-  /** Where a job is in its life, and the seq of its newest event. Null when there is no such job. */
-  position(job_id: string): Promise<{ phase: Phase; last_seq: number } | null>;
+  /** The phase of a job, and nothing else of it. Null when there is no such job. */
+  phase(job_id: string): Promise<Phase | null>;
   /** The newest event of this type; null when there was none. */
   lastEvent<T extends EventType>(job_id: string, type: T): Promise<Extract<Event, { type: T }> | null>;
   /** Cursor of the newest event of all jobs, 0 when there is none. */

@@ -161,13 +161,13 @@ export class KyselyStore implements Store {
     return (await pageStartQuery(this.#db, job_id, page).executeTakeFirst())?.seq ?? null;
   }
 
-  async position(job_id: string): Promise<{ phase: Phase; last_seq: number } | null> {
+  async phase(job_id: string): Promise<Phase | null> {
     const row = await this.#db
       .selectFrom("jobs")
-      .select(["phase", "last_seq"])
+      .select("phase")
       .where("job_id", "=", job_id)
       .executeTakeFirst();
-    return row === undefined ? null : { phase: Phase.parse(row.phase), last_seq: row.last_seq };
+    return row === undefined ? null : Phase.parse(row.phase);
   }
 
   lastEvent<T extends EventType>(job_id: string, type: T): Promise<Extract<Event, { type: T }> | null> {
