@@ -55,9 +55,8 @@ export async function request(path: string, options: Options = {}): Promise<Resp
     throw new ApiError(0, { code: "unreachable", message: "The orchestrator cannot be reached." });
   }
   if (response.ok) return response;
-  const error = await errorOf(response);
-  if (error.status === 401) for (const listener of whenSignedOut) listener();
-  throw error;
+  // An answer that breaks off says at least its status.
+  throw answerFault(response.status, await response.text().catch(() => ""));
 }
 
 /** The same for JSON in the shape that the contract gives the route. */
@@ -69,14 +68,16 @@ export async function requestJson<T>(path: string, options: Options = {}): Promi
   return response.json();
 }
 
-async function errorOf(response: Response): Promise<ApiError> {
+/** What an answer that is no success says. When it wants a sign-in, those who wait for that are told. */
+export function answerFault(status: number, text: string): ApiError {
+  if (status === 401) for (const listener of whenSignedOut) listener();
   try {
-    const { error }: ErrorBody = await response.json();
-    return new ApiError(response.status, error);
+    const { error }: ErrorBody = JSON.parse(text);
+    return new ApiError(status, error);
   } catch {
-    return new ApiError(response.status, {
+    return new ApiError(status, {
       code: "internal",
-      message: `The orchestrator answered with status ${response.status}.`,
+      message: `The orchestrator answered with status ${status}.`,
     });
   }
 }
