@@ -1,0 +1,50 @@
+import type { Timed } from "../replay/story.ts";
+
+/** Samples as charts take them: one array each, of one length, ascending by time. */
+export type MetricSeries = {
+  /** Ms since the job was scheduled. */
+  at: number[];
+  /** Of all cpus that the job may have, in percent, as it was on average since the sample before. */
+  cpu_percent: (number | null)[];
+  memory_bytes: number[];
+  disk_bytes: (number | null)[];
+  pids: number[];
+};
+
+/** `from` is when the job was scheduled, in ms since the epoch. */
+export function seriesOf(
+  samples: readonly Timed<"metrics.sampled">[],
+  { from, cpus }: { from: number; cpus: number },
+): MetricSeries {
+  const series: MetricSeries = { at: [], cpu_percent: [], memory_bytes: [], disk_bytes: [], pids: [] };
+  let before: Timed<"metrics.sampled"> | null = null;
+  for (const sample of samples) {
+    const { memory_bytes, disk_bytes, pids } = sample.data;
+    series.at.push(sample.at - from);
+    series.memory_bytes.push(memory_bytes);
+    series.disk_bytes.push(disk_bytes);
+    series.pids.push(pids);
+    series.cpu_percent.push(before === null ? null : cpuPercent(before, sample, cpus));
+    before = sample;
+  }
+  return series;
+}
+
+function cpuPercent(
+  before: Timed<"metrics.sampled">,
+  after: Timed<"metrics.sampled">,
+  cpus: number,
+): number | null {
+  const passed_ms = after.at - before.at;
+  if (passed_ms <= 0) return null;
+  // A sandbox that took over counts from nothing.
+  const continues = after.data.cpu_ms >= before.data.cpu_ms;
+  const used_ms = after.data.cpu_ms - (continues ? before.data.cpu_ms : 0);
+  return (100 * used_ms) / (passed_ms * cpus);
+}
+
+/** About `rows_max` of the indices of a series, evenly, the first and the last among them. */
+export function thinned(length: number, rows_max: number): number[] {
+  if (length <= rows_max) return Array.from({ length }, (_, index) => index);
+  return Array.from({ length: rows_max }, (_, row) => Math.round((row * (length - 1)) / (rows_max - 1)));
+}
