@@ -36,6 +36,7 @@ async function openCheckout() {
     "web/index.html": "<!doctype html>",
     "web/src/main.tsx": "main",
     "src/contract/job.ts": "job",
+    "examples/hello.md": "hello",
     "tsconfig.json": "{}",
     "package-lock.json": "{}",
   };
@@ -72,15 +73,22 @@ test("a dashboard is built once, and again when something changes that it is mad
   assert.equal(await build(), first);
   assert.deepEqual([told.length, runs()], [1, 1]);
   const seen = new Set([first]);
-  for (const path of ["web/src/main.tsx", "web/vite.config.ts", "src/contract/job.ts", "package-lock.json"]) {
+  const paths = [
+    "web/src/main.tsx",
+    "web/vite.config.ts",
+    "src/contract/job.ts",
+    "examples/hello.md",
+    "package-lock.json",
+  ];
+  for (const path of paths) {
     write(path, "changed");
     seen.add(await build());
   }
-  assert.deepEqual([seen.size, runs()], [5, 5]);
+  assert.deepEqual([seen.size, runs()], [6, 6]);
   write("web/src/main.test.ts", "a test");
   write("README.md", "no part of it");
   assert.ok(seen.has(await build()));
-  assert.equal(runs(), 5);
+  assert.equal(runs(), 6);
 });
 
 test("the same content is the same build, whatever its files are dated", async () => {

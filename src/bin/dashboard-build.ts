@@ -8,7 +8,7 @@ import { runCommand } from "../drivers/child-command.ts";
 import { isAlive } from "./is-alive.ts";
 
 /** What a build is made from: folders with all that is in them, and files. */
-const INPUTS = ["web", "src/contract", "tsconfig.json", "package-lock.json"];
+const INPUTS = ["web", "src/contract", "examples", "tsconfig.json", "package-lock.json"];
 /** Parts of those that change no build. */
 const LEFT_OUT = /(^web\/dist|\/node_modules|\.test\.tsx?)$/;
 const HASH_CHARS = 16;

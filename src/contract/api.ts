@@ -126,7 +126,7 @@ export const Agent = z.object({
   protocol: z
     .enum(PROTOCOLS)
     .nullable()
-    .meta({ description: "The one in which its model must be spoken to; null: any, or none." }),
+    .meta({ description: "The one in which its model must be spoken to; null means any, or none." }),
   template: z.string().nullable().meta({ description: "Its own; null: it works in any." }),
 });
 export type Agent = z.infer<typeof Agent>;
