@@ -2,7 +2,7 @@ import "@xterm/xterm/css/xterm.css";
 import { FitAddon } from "@xterm/addon-fit";
 import { WebLinksAddon } from "@xterm/addon-web-links";
 import { type ITheme, Terminal } from "@xterm/xterm";
-import { webAddress } from "../../ui/web-address.ts";
+import { webAddress } from "../../text/safe-link.tsx";
 import type { TerminalSize } from "./terminal-line.ts";
 
 const USUAL_FONT = 'ui-monospace, "DejaVu Sans Mono", monospace';
