@@ -9,6 +9,7 @@ import type { Machine } from "./bench-sandbox.ts";
 import { measureColdStart } from "./cold-start.ts";
 import { measureDesktop } from "./desktop.ts";
 import { measureFileTransfer } from "./file-transfer.ts";
+import { measureHistory } from "./history.ts";
 import { measureMemory } from "./memory.ts";
 import { measureNewProcess } from "./new-process.ts";
 import { type Figures, targetsOf, textOf } from "./report.ts";
@@ -47,6 +48,7 @@ let figures: Figures;
     terminal: await measureTerminalEcho(machine, orchestrator, 10 * runs),
     desktop: await measureDesktop(orchestrator, Math.ceil(runs / 5)),
     files: await measureFileTransfer(orchestrator, Math.min(runs, TRANSFERS_MAX)),
+    history: await measureHistory(orchestrator, runs),
   };
 }
 const targets = targetsOf(figures);

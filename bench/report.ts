@@ -1,6 +1,7 @@
 import type { ColdStart } from "./cold-start.ts";
 import type { DesktopFigures } from "./desktop.ts";
 import type { FileTransfer } from "./file-transfer.ts";
+import type { History } from "./history.ts";
 import type { Memory } from "./memory.ts";
 import type { NewProcess } from "./new-process.ts";
 import type { Summary } from "./statistics.ts";
@@ -11,6 +12,8 @@ const PROCESS_MAX_MS = 10;
 const ECHO_MAX_MS = 10;
 const COPY_RATIO_MAX = 1;
 const FRAMES_RATIO_MIN = 0.9;
+const PAGE_MAX_MS = 300;
+const PAGE_RATIO_MAX = 0.1;
 const ORCHESTRATOR_MAX_MB = 150;
 const SANDBOX_MAX_MB = 60;
 
@@ -24,6 +27,7 @@ export type Figures = {
   terminal: TerminalEcho;
   files: FileTransfer;
   desktop: DesktopFigures;
+  history: History;
 };
 
 export type Target = {
@@ -35,7 +39,8 @@ export type Target = {
   met: boolean;
 };
 
-export function targetsOf({ cold, process, memory, terminal, files, desktop }: Figures): Target[] {
+export function targetsOf(figures: Figures): Target[] {
+  const { cold, process, memory, terminal, files, desktop, history } = figures;
   const rounded = (measured: number): number => Math.round(measured * 100) / 100;
   const target = (name: string, measured: number, limit: number, unit: string): Target => {
     const bound = "at most";
@@ -67,13 +72,21 @@ export function targetsOf({ cold, process, memory, terminal, files, desktop }: F
       unit: "times",
       met: frames >= FRAMES_RATIO_MIN,
     },
+    target("the last 2,000 events of a job with 100,000", history.events.page.median, PAGE_MAX_MS, "ms"),
+    target(
+      "the last 2,000 events against all 95,000",
+      history.events.page.median / history.events.all.median,
+      PAGE_RATIO_MAX,
+      "times",
+    ),
+    target("the last 200 kB of 50 MB of output", history.output.page.median, PAGE_MAX_MS, "ms"),
     target("idle orchestrator (RSS)", memory.orchestrator.rss, ORCHESTRATOR_MAX_MB, "MB"),
     target("idle sandbox", memory.sandbox.used, SANDBOX_MAX_MB, "MB"),
   ];
 }
 
 export function textOf(figures: Figures, targets: readonly Target[]): string {
-  const { cold, process, memory, terminal, files, desktop } = figures;
+  const { cold, process, memory, terminal, files, desktop, history } = figures;
   const ratio = (cold.sealwork.median / cold.docker_run.median).toFixed(2);
   const own_ratio = (cold.sealwork.median / cold.docker_hardened.median).toFixed(2);
   const exec_ratio = (process.docker_exec.median / process.link.median).toFixed(1);
@@ -124,6 +137,13 @@ export function textOf(figures: Figures, targets: readonly Target[]): string {
     "",
     "Memory of the services, beside that of the sandbox, MB",
     `  the desktop ${desktop.memory.desktop.toFixed(1)}, a browser with the animation ${desktop.memory.browser.toFixed(1)}, Jupyter Lab ${desktop.memory.jupyter.toFixed(1)}`,
+    "",
+    "Events of a job with 100,000 of them, as NDJSON, ms      median      p95   lowest",
+    row("the last 2,000 that are no output", history.events.page),
+    row("all 95,000 that are no output", history.events.all),
+    row("the last 200 kB of 50 MB of output", history.output.page),
+    row("all 50 MB of output", history.output.all),
+    `  ${(history.events.page.median / history.events.all.median).toFixed(3)} and ${(history.output.page.median / history.output.all.median).toFixed(3)} times of all`,
     "",
     "Targets",
     ...targets.map(
