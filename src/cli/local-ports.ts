@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { AppError } from "../contract/errors.ts";
 import type { Client } from "./client.ts";
+import { judgeOpening, REFUSAL } from "./dashboard-guard.ts";
 import { LiveSocket } from "./live-socket.ts";
 
 /** Only programs of this machine may come through. */
@@ -61,20 +62,38 @@ async function joinSocket(
   socket.on("error", () => undefined);
   socket.once("close", () => gone.abort());
   const signal = AbortSignal.any([ending, gone.signal]);
+  let refused = false;
   try {
     using live = await LiveSocket.open(client, call, signal);
     const stop = (): void => live[Symbol.dispose]();
     signal.addEventListener("abort", stop, { once: true });
-    socket.on("data", (bytes: Buffer) => {
+    // What was sent so far, until it is known that it may go on.
+    let opening: Buffer | null = Buffer.alloc(0);
+    const send = (bytes: Buffer): void => {
+      opening = null;
       socket.pause();
       void live.send(bytes).then(() => socket.resume());
+    };
+    socket.on("data", (bytes: Buffer) => {
+      if (opening === null) return send(bytes);
+      opening = Buffer.concat([opening, bytes]);
+      const judged = judgeOpening(opening);
+      if (judged === "pass") send(opening);
+      if (judged !== "refuse") return;
+      refused = true;
+      socket.removeAllListeners("data").end(REFUSAL);
+      stop();
     });
     // An empty message is the end of what this side sends; the other one may go on.
-    socket.once("end", () => void live.send(Buffer.alloc(0)));
+    socket.once("end", () => {
+      if (opening !== null && opening.length > 0 && !refused) send(opening);
+      void live.send(Buffer.alloc(0));
+    });
     socket.resume();
     for await (const message of live.messages()) {
       if ("bytes" in message && !socket.write(message.bytes)) await room(socket);
     }
+    if (refused) return;
     const error = signal.aborted ? null : await live.closed;
     if (error !== null) throw error;
     socket.end();

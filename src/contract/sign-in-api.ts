@@ -1,5 +1,8 @@
 import { z } from "zod";
 
+/** Where the dashboard is on this machine. No preview is ever below it: a name below it is the same site, and shares its cookies. */
+export const DASHBOARD_NAME = "sealwork.localhost";
+
 /** What is typed or pasted on the dashboard's sign-in page. */
 export const SignInRequest = z.strictObject({
   token: z

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
 import { AppError } from "../contract/errors.ts";
-import { DASHBOARD_NAME } from "./previews/preview-origin.ts";
+import { DASHBOARD_NAME } from "../contract/sign-in-api.ts";
 
 /**
  * Refuses requests that a foreign web page made the browser send: by a name that was pointed at this machine (DNS rebinding),

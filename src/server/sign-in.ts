@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { AppError } from "../contract/errors.ts";
+import { DASHBOARD_NAME } from "../contract/sign-in-api.ts";
 import type { Caller, SignIns } from "../core/sign-ins.ts";
-import { DASHBOARD_NAME } from "./previews/preview-origin.ts";
 import { dashboardOrigin, mayChange, requireOrigin } from "./request-origin.ts";
 
 /** Of a browser that is signed in. The prefix keeps it to the one host that set it, over what counts as secure (RFC 6265bis, 4.1.3.2). */

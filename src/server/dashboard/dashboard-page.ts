@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Config } from "../../contract/config.ts";
-import { DASHBOARD_NAME } from "../previews/preview-origin.ts";
+import { DASHBOARD_NAME } from "../../contract/sign-in-api.ts";
 import { isLoopback } from "../request-origin.ts";
 import { pageHeaders } from "./page-policy.ts";
 

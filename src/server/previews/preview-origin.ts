@@ -1,8 +1,6 @@
 import type { Config } from "../../contract/config.ts";
+import { DASHBOARD_NAME } from "../../contract/sign-in-api.ts";
 import type { FramedBy } from "./answer-headers.ts";
-
-/** Where the dashboard is. No preview is ever below it: a name below it is the same site, and shares its cookies. */
-export const DASHBOARD_NAME = "sealwork.localhost";
 
 export type PreviewOrigin = {
   /** The host name, in lower case. */

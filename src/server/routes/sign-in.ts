@@ -1,11 +1,15 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { AppError } from "../../contract/errors.ts";
-import { SignInLinkAnswer, SignInLinkRequest, SignInRequest } from "../../contract/sign-in-api.ts";
+import {
+  DASHBOARD_NAME,
+  SignInLinkAnswer,
+  SignInLinkRequest,
+  SignInRequest,
+} from "../../contract/sign-in-api.ts";
 import type { Caller } from "../../core/sign-ins.ts";
 import { browserName } from "../browser-name.ts";
 import { OneTimeCodes } from "../one-time-codes.ts";
-import { DASHBOARD_NAME } from "../previews/preview-origin.ts";
 import { dashboardOrigin, isLoopback, requireOrigin } from "../request-origin.ts";
 import type { App, RouteContext } from "../route-context.ts";
 import { errorAnswers, rawAnswer } from "../route-schemas.ts";
