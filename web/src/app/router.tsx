@@ -8,6 +8,7 @@ import {
 } from "@tanstack/react-router";
 import { jobSearch } from "../job/job-search.ts";
 import { listSearch } from "../jobs/list-search.ts";
+import { newJobSearch } from "../new-job/new-job-search.ts";
 import { PageFailed, PageMissing } from "./page-failed.tsx";
 import { text } from "./search-text.ts";
 import { Shell } from "./shell.tsx";
@@ -26,12 +27,7 @@ const jobs = createRoute({
 const newJob = createRoute({
   getParentRoute: () => shell,
   path: "/new",
-  validateSearch: (
-    search: Record<string, unknown>,
-  ): { from?: string | undefined; example?: string | undefined } => ({
-    from: text(search.from),
-    example: text(search.example),
-  }),
+  validateSearch: newJobSearch,
   component: lazyRouteComponent(() => import("../new-job/new-job-page.tsx"), "NewJobPage"),
 });
 

@@ -1,6 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import clsx from "clsx";
 import { type ReactNode, useMemo, useRef, useState } from "react";
+import { visibleText } from "../text/visible-text.ts";
 import { Button } from "./button.tsx";
 import { type DiffCounts, type DiffLine, readDiff } from "./diff-lines.ts";
 
@@ -11,10 +12,6 @@ const LINE_PX = 20;
 const LINE_MAX_CHARS = 2_000;
 const TAB_CHARS = 4;
 const GUTTER_CHARS = 14;
-/** Marks that turn the direction of what follows: in code they hide what it does, so they are shown. */
-const DIRECTION_MARKS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
-const EACH_DIRECTION_MARK = /([\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069])/;
-
 /**
  * A unified diff of one file, with line numbers. With `preview` it begins with so many lines and a button for the rest; a large one scrolls
  * in a box of its own. `label` tells screen readers what it is of.
@@ -142,7 +139,9 @@ function Line({ line }: { line: DiffLine }) {
         <span className="whitespace-pre">
           {line.count > 0 &&
             `${line.count.toLocaleString()} ${line.count === 1 ? "line" : "lines"} unchanged`}
-          {line.text !== "" && <span className="untrusted ml-3 font-mono">{cut(line.text)}</span>}
+          {line.text !== "" && (
+            <span className="untrusted ml-3 font-mono">{visibleText(cut(line.text))}</span>
+          )}
         </span>
       </div>
     );
@@ -163,7 +162,7 @@ function Line({ line }: { line: DiffLine }) {
       </span>
       <code dir="ltr" className={clsx("whitespace-pre pl-2 [tab-size:4] [unicode-bidi:isolate]", text)}>
         <span className={clsx("mr-2 inline-block w-2 select-none", number)}>{sign}</span>
-        {shownText(cut(line.text))}
+        {visibleText(cut(line.text))}
       </code>
     </div>
   );
@@ -172,20 +171,6 @@ function Line({ line }: { line: DiffLine }) {
 function cut(text: string): string {
   const more = text.length - LINE_MAX_CHARS;
   return more > 0 ? `${text.slice(0, LINE_MAX_CHARS)}… (${more.toLocaleString()} characters more)` : text;
-}
-
-function shownText(text: string): ReactNode {
-  const plain = text.endsWith("\r") ? `${text.slice(0, -1)}␍` : text;
-  if (!DIRECTION_MARKS.test(plain)) return plain;
-  return Array.from(plain.split(EACH_DIRECTION_MARK).entries(), ([place, part]) =>
-    place % 2 === 1 ? (
-      <span key={place} className="rounded-sm bg-warn-soft px-0.5 text-2xs text-warn">
-        U+{part.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}
-      </span>
-    ) : (
-      part
-    ),
-  );
 }
 
 /** The width that the longest line needs, so that all rows end alike and scroll together. */
