@@ -1,8 +1,10 @@
-import type { QueryClient } from "@tanstack/react-query";
+import type { Query, QueryClient } from "@tanstack/react-query";
+import type { JobsAnswer } from "../../../src/contract/api.ts";
 import type { Event, EventType } from "../../../src/contract/event.ts";
 import type { Job } from "../../../src/contract/job.ts";
 import type { Feed } from "../feed/feed.ts";
-import { changeListed, jobQuery, putJob } from "./jobs.ts";
+import { hasJob, type JobPages, withNewest } from "./job-lists.ts";
+import { changeListed, fetchJob, fetchJobs, filterOf, jobQuery, putJob } from "./jobs.ts";
 
 /** After these a job has to be asked for again: the event does not say all that changed. */
 const CHANGES_JOB: ReadonlySet<EventType> = new Set<EventType>([
@@ -16,50 +18,88 @@ const CHANGES_JOB: ReadonlySet<EventType> = new Set<EventType>([
   "artifact.packed",
   "cancel.requested",
 ]);
-/** A job is asked for at most so often, and so many at once. */
+/** A job is asked for at most so often, and so many at once; the same for the newest jobs of each list. */
 const PAUSE_MS = 400;
 const AT_ONCE_MAX = 4;
+/** What arrives may have been answered before the last events; those of so long ago are looked at, and so many jobs. */
+const RECENT_MS = 15_000;
+const RECENT_MAX = 10_000;
 
-/** Keeps every job that pages show as the events say; nothing is polled. */
-export function keepJobsTrue(client: QueryClient, feed: Feed): () => void {
-  const due = new Set<string>();
-  let asking = 0;
-  const ask = (): void => {
-    for (const job_id of due) {
-      if (asking >= AT_ONCE_MAX) return;
-      due.delete(job_id);
-      asking += 1;
-      void renew(client, job_id).finally(() =>
-        setTimeout(() => {
-          asking -= 1;
-          ask();
-        }, PAUSE_MS),
-      );
-    }
-  };
-  const off = feed.onEvents((events) => {
-    let scheduled = false;
-    for (const event of events) {
-      if (event.type === "job.scheduled") scheduled = true;
-      if (event.type === "phase.changed" || event.type === "job.ended") changeStatus(client, event);
-      if (CHANGES_JOB.has(event.type) && isShown(client, event.job_id)) due.add(event.job_id);
-    }
-    if (scheduled) void client.invalidateQueries({ queryKey: ["jobs"] });
-    ask();
-  });
-  const offBegin = feed.onBegin(() => void client.invalidateQueries());
+type Cached = Pick<Feed, "onEvents" | "onBegin" | "onState">;
+
+/** Keeps every job that pages show as the events say; nothing is polled. Undone by what it returns. */
+export function keepJobsTrue(client: QueryClient, feed: Cached): () => void {
+  const jobs = new Due((job_id) => renewJob(client, job_id, () => jobs.has(job_id)));
+  const lists = new Due((hash) => renewList(client, hash));
+  const recent = new Recent();
+  let lost = false;
+  const undo = [
+    feed.onEvents((events) => {
+      for (const event of events) {
+        if (event.type === "job.scheduled") for (const list of listsOf(client)) lists.add(list.queryHash);
+        if (!CHANGES_JOB.has(event.type)) continue;
+        recent.add(event.job_id);
+        if (event.type === "phase.changed" || event.type === "job.ended") changeStatus(client, event);
+        if (isWanted(client, event)) jobs.add(event.job_id);
+      }
+    }),
+    feed.onBegin(() => askAnew(client)),
+    feed.onState(({ kind }) => {
+      if (kind === "live" && lost) askAnew(client);
+      lost = kind === "lost" || kind === "signed_out";
+    }),
+    client.getQueryCache().subscribe(({ type, query, ...event }) => {
+      const action = "action" in event ? event.action : null;
+      if (type !== "updated" || action?.type !== "success" || action.manual === true) return;
+      for (const { job_id, phase } of jobsOf(query))
+        if (phase !== "ended" && recent.has(job_id)) jobs.add(job_id);
+    }),
+  ];
   return () => {
-    off();
-    offBegin();
+    for (const one of undo) one();
   };
 }
 
-async function renew(client: QueryClient, job_id: string): Promise<void> {
-  const { queryKey, queryFn } = jobQuery(job_id);
+/** Asks for everything again that is shown. What is being asked for right now may be answered from before, so that is asked for once more. */
+function askAnew(client: QueryClient): void {
+  for (const query of client.getQueryCache().getAll()) {
+    const under_way = query.state.data === undefined ? query.promise : undefined;
+    const ask = () => client.invalidateQueries({ queryKey: query.queryKey, exact: true });
+    void (under_way ?? Promise.resolve()).then(ask, ask);
+  }
+}
+
+async function renewJob(client: QueryClient, job_id: string, isStale: () => boolean): Promise<void> {
+  const query = client.getQueryCache().find({ queryKey: jobQuery(job_id).queryKey });
+  // Whoever asked first must not put an older answer over this one.
+  if (query !== undefined && query.state.data === undefined) await query.promise?.catch(() => undefined);
   try {
-    putJob(client, await client.fetchQuery({ queryKey, ...(queryFn && { queryFn }), staleTime: 0 }));
+    const job = await fetchJob(job_id);
+    // Something happened meanwhile: the next answer has it, this one may not.
+    if (!isStale()) putJob(client, job);
   } catch {
     // The page that shows the job says what is wrong with it; the next event asks again.
+  }
+}
+
+/** Puts what was scheduled into a list that is shown; others are asked for again when they are shown. */
+async function renewList(client: QueryClient, hash: string): Promise<void> {
+  const query = client.getQueryCache().get(hash);
+  if (query === undefined) return;
+  const { queryKey } = query;
+  const reload = () => client.invalidateQueries({ queryKey, exact: true });
+  if (!query.isActive() || query.state.data === undefined) {
+    await query.promise?.catch(() => undefined);
+    return reload();
+  }
+  try {
+    const newest = await fetchJobs(filterOf(queryKey));
+    client.setQueryData<JobPages>(
+      queryKey,
+      (list) => list && (withNewest(list, newest) ?? { pages: [newest], pageParams: [""] }),
+    );
+  } catch {
+    // The server went away: the list is asked for again when it is back.
   }
 }
 
@@ -71,14 +111,86 @@ function changeStatus(
   const change = (job: Job): Job =>
     event.type === "phase.changed"
       ? { ...job, status: event.data.status, phase: event.data.phase }
-      : { ...job, status: event.data.status, phase: "ended", reason: event.data.reason };
+      : {
+          ...job,
+          status: event.data.status,
+          phase: "ended",
+          reason: event.data.reason,
+          timings: { ...job.timings, ended_at: event.at },
+        };
   client.setQueryData<Job>(jobQuery(event.job_id).queryKey, (job) => job && change(job));
   changeListed(client, event.job_id, change);
 }
 
-function isShown(client: QueryClient, job_id: string): boolean {
-  if (client.getQueryData(jobQuery(job_id).queryKey) !== undefined) return true;
-  return client
-    .getQueriesData<{ pages: { jobs: Job[] }[] }>({ queryKey: ["jobs"] })
-    .some(([, data]) => data?.pages.some(({ jobs }) => jobs.some((job) => job.job_id === job_id)));
+/** Whether a job is shown, is being asked for, or may now belong to a list by its status. */
+function isWanted(client: QueryClient, event: Event): boolean {
+  const { job_id } = event;
+  if (client.getQueryCache().find({ queryKey: jobQuery(job_id).queryKey }) !== undefined) return true;
+  const moved = event.type === "phase.changed" || event.type === "job.ended" ? event.data.status : null;
+  return listsOf(client).some(({ queryKey, state }) => {
+    const list = state.data as JobPages | undefined;
+    return (moved !== null && filterOf(queryKey).status === moved) || (list && hasJob(list, job_id));
+  });
+}
+
+function listsOf(client: QueryClient): Query[] {
+  return client.getQueryCache().findAll({ queryKey: ["jobs"] });
+}
+
+function jobsOf({ queryKey, state }: Query): readonly Job[] {
+  if (queryKey[0] === "job") return [state.data as Job];
+  if (queryKey[0] !== "jobs") return [];
+  return (state.data as { pages: JobsAnswer[] }).pages.flatMap(({ jobs }) => jobs);
+}
+
+/** Things to do over the network, each at most once at a time and all of them slowly enough for a server. */
+class Due {
+  readonly #act: (key: string) => Promise<unknown>;
+  readonly #due = new Set<string>();
+  #busy = 0;
+
+  constructor(act: (key: string) => Promise<unknown>) {
+    this.#act = act;
+  }
+
+  has(key: string): boolean {
+    return this.#due.has(key);
+  }
+
+  add(key: string): void {
+    this.#due.add(key);
+    this.#next();
+  }
+
+  #next(): void {
+    for (const key of this.#due) {
+      if (this.#busy >= AT_ONCE_MAX) return;
+      this.#due.delete(key);
+      this.#busy += 1;
+      void this.#act(key).finally(() =>
+        setTimeout(() => {
+          this.#busy -= 1;
+          this.#next();
+        }, PAUSE_MS),
+      );
+    }
+  }
+}
+
+/** Which jobs changed a short while ago. */
+class Recent {
+  readonly #at = new Map<string, number>();
+
+  add(job_id: string): void {
+    this.#at.delete(job_id);
+    this.#at.set(job_id, Date.now());
+    for (const [oldest, at] of this.#at) {
+      if (this.#at.size <= RECENT_MAX && Date.now() - at < RECENT_MS) return;
+      this.#at.delete(oldest);
+    }
+  }
+
+  has(job_id: string): boolean {
+    return Date.now() - (this.#at.get(job_id) ?? Number.NEGATIVE_INFINITY) < RECENT_MS;
+  }
 }

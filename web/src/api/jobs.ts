@@ -1,22 +1,16 @@
-import {
-  type InfiniteData,
-  infiniteQueryOptions,
-  type QueryClient,
-  queryOptions,
-} from "@tanstack/react-query";
-import type { CancelAnswer, JobsAnswer, JobsQuery, ScheduleAnswer } from "../../../src/contract/api.ts";
+import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
+import type { CancelAnswer, JobsAnswer, ScheduleAnswer } from "../../../src/contract/api.ts";
 import type { Job, JobRequestInput } from "../../../src/contract/job.ts";
+import { isListed, type JobPages, type JobsFilter, withChanged, withJob } from "./job-lists.ts";
 import { request, requestJson } from "./request.ts";
 
 /** Jobs of one page of a list. */
 const PAGE_JOBS = 100;
 
-export type JobsFilter = Pick<JobsQuery, "status" | "text" | "label">;
-
 export const jobQuery = (job_id: string) =>
   queryOptions({
     queryKey: ["job", job_id],
-    queryFn: ({ signal }) => requestJson<Job>(`/status/${job_id}`, { signal }),
+    queryFn: ({ signal }) => fetchJob(job_id, signal),
     // Events keep it true (see job-cache.ts).
     staleTime: Number.POSITIVE_INFINITY,
   });
@@ -25,36 +19,54 @@ export const jobQuery = (job_id: string) =>
 export const jobsQuery = (filter: JobsFilter) =>
   infiniteQueryOptions({
     queryKey: ["jobs", filter],
-    queryFn: ({ pageParam, signal }) => {
-      const query = new URLSearchParams({ limit: String(PAGE_JOBS) });
-      for (const [name, value] of Object.entries({ ...filter, cursor: pageParam }))
-        if (value) query.set(name, value);
-      return requestJson<JobsAnswer>(`/jobs?${query}`, { signal });
-    },
+    queryFn: ({ pageParam, signal }) => fetchJobs(filter, { cursor: pageParam, signal }),
     initialPageParam: "",
     getNextPageParam: ({ next_cursor }) => next_cursor,
     staleTime: Number.POSITIVE_INFINITY,
   });
 
-export type JobPages = InfiniteData<JobsAnswer, string>;
+export function fetchJob(job_id: string, signal?: AbortSignal): Promise<Job> {
+  return requestJson(`/status/${encodeURIComponent(job_id)}`, { signal });
+}
 
-/** Puts a job as it is now wherever it is shown. Lists keep the beginning of its prompt only. */
+export function fetchJobs(
+  filter: JobsFilter,
+  { cursor = "", limit = PAGE_JOBS, signal }: { cursor?: string; limit?: number; signal?: AbortSignal } = {},
+): Promise<JobsAnswer> {
+  const query = new URLSearchParams({ limit: String(limit) });
+  for (const [name, value] of Object.entries({ ...filter, cursor })) if (value) query.set(name, value);
+  return requestJson(`/jobs?${query}`, { signal });
+}
+
+/** Puts a job as it is now wherever it is shown. */
 export function putJob(client: QueryClient, job: Job): void {
-  client.setQueryData<Job>(jobQuery(job.job_id).queryKey, job);
-  changeListed(client, job.job_id, () => job);
+  client.setQueryData<Job>(jobQuery(job.job_id).queryKey, (old) => isOver(old) ?? job);
+  // Lists keep the beginning of its prompt only.
+  changeListed(client, job.job_id, (old) => isOver(old) ?? { ...job, prompt: old.prompt });
+  changeLists(client, (list, filter) => (isListed(job, filter) ? withJob(list, job) : list));
+}
+
+/** A job that has ended does not change any more, whatever comes late. */
+function isOver(job: Job | undefined): Job | null {
+  return job?.phase === "ended" && job.result !== null ? job : null;
 }
 
 export function changeListed(client: QueryClient, job_id: string, change: (job: Job) => Job): void {
-  client.setQueriesData<JobPages>({ queryKey: ["jobs"] }, (data) => {
-    if (data === undefined) return undefined;
-    let found = false;
-    const pages = data.pages.map((page) => {
-      if (!page.jobs.some((job) => job.job_id === job_id)) return page;
-      found = true;
-      return { ...page, jobs: page.jobs.map((job) => (job.job_id === job_id ? change(job) : job)) };
-    });
-    return found ? { ...data, pages } : data;
-  });
+  changeLists(client, (list, filter) => withChanged(list, job_id, { change, filter }));
+}
+
+function changeLists(client: QueryClient, change: (list: JobPages, filter: JobsFilter) => JobPages): void {
+  for (const { queryKey, state } of client.getQueryCache().findAll({ queryKey: ["jobs"] })) {
+    const list = state.data as JobPages | undefined;
+    if (list === undefined) continue;
+    const changed = change(list, filterOf(queryKey));
+    if (changed !== list) client.setQueryData(queryKey, changed);
+  }
+}
+
+/** The filter of a list, from the key of its query. */
+export function filterOf(queryKey: readonly unknown[]): JobsFilter {
+  return (queryKey[1] ?? {}) as JobsFilter;
 }
 
 export function cancelJob(job_id: string): Promise<CancelAnswer> {

@@ -1,6 +1,7 @@
 import clsx from "clsx";
-import { Ban, CircleCheck, CircleDashed, CircleX, Hand, LoaderCircle, Package } from "lucide-react";
+import { Ban, CircleCheck, CircleDashed, CircleX, Hand, LoaderCircle, Package, Unplug } from "lucide-react";
 import type { Job, Phase, Status } from "../../../src/contract/job.ts";
+import { useIsStale } from "./stale.ts";
 
 type Look = { text: string; icon: typeof CircleCheck; colour: string; moves?: boolean };
 
@@ -21,9 +22,21 @@ const BY_PHASE: Partial<Record<Phase, Look>> = {
   packing: { text: "Packing", icon: Package, colour: "text-accent" },
 };
 
-/** The status of a job as icon and word, of one size wherever it stands. */
-export function JobStatus({ job, className }: { job: Pick<Job, "status" | "phase">; className?: string }) {
-  const { text, icon: Icon, colour, moves } = BY_PHASE[job.phase] ?? BY_STATUS[job.status];
+/** What was true when the server was heard last. How a job ended stays true. */
+const WAS: Partial<Record<Phase, string>> = {
+  queued: "Was queued",
+  starting: "Was starting",
+  working: "Was working",
+  waiting: "Waited for you",
+  packing: "Was packing",
+};
+
+type Shown = Pick<Job, "status" | "phase">;
+
+/** The status of a job as icon and word, of one size wherever it stands; in the past tense while the server is not heard. */
+export function JobStatus({ job, className }: { job: Shown; className?: string }) {
+  const stale = useIsStale();
+  const { text, icon: Icon, colour, moves } = lookOf(job, stale);
   return (
     <span
       className={clsx(
@@ -39,6 +52,17 @@ export function JobStatus({ job, className }: { job: Pick<Job, "status" | "phase
       {text}
     </span>
   );
+}
+
+/** The same as a word alone, for titles and lists of words. */
+export function statusWord(job: Shown): string {
+  return lookOf(job, false).text;
+}
+
+function lookOf({ status, phase }: Shown, stale: boolean): Look {
+  const was = stale ? WAS[phase] : undefined;
+  if (was !== undefined) return { text: was, icon: Unplug, colour: "text-quiet" };
+  return BY_PHASE[phase] ?? BY_STATUS[status];
 }
 
 export const STATUS_WORDS: Record<Status, string> = {
