@@ -219,9 +219,10 @@ export class StepOutputSource {
   }
 }
 
-type Decoders = Record<"stdout" | "stderr", TextDecoder>;
+export type Decoders = Record<"stdout" | "stderr", TextDecoder>;
 
-function chunkOf({ seq, at, data }: EventOf<"step.output">, decoders: Decoders): OutputChunk {
+/** One event of output as text; the decoders carry on what ended within a character. */
+export function chunkOf({ seq, at, data }: EventOf<"step.output">, decoders: Decoders): OutputChunk {
   const { stream, encoding } = data;
   const bytes = encoding === "base64" ? bytesOf(data.data) : null;
   const text = bytes === null ? data.data : decoders[stream].decode(bytes, { stream: true });
