@@ -1,7 +1,19 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { FileDiff, Files, Gauge, Globe, Info, Monitor, NotebookText, SquareTerminal } from "lucide-react";
-import { lazy, type ReactNode, Suspense } from "react";
+import clsx from "clsx";
+import {
+  FileDiff,
+  Files,
+  Gauge,
+  Globe,
+  Info,
+  ListTree,
+  Monitor,
+  NotebookText,
+  PanelTop,
+  SquareTerminal,
+} from "lucide-react";
+import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
 import type { Job } from "../../../src/contract/job.ts";
 import { jobQuery } from "../api/jobs.ts";
 import { Skeleton } from "../ui/skeleton.tsx";
@@ -59,33 +71,88 @@ export function JobPage() {
 }
 
 function Panes({ job }: { job: Job }) {
-  const { tab = "overview" } = useSearch({ from: "/shell/job/$id" });
+  const { tab: chosen_tab } = useSearch({ from: "/shell/job/$id" });
+  const tab = chosen_tab ?? "overview";
   const navigate = useNavigate({ from: "/job/$id" });
   const choose = (value: string): void => {
     const chosen = JOB_TABS.find((one) => one === value);
     void navigate({ search: (old) => ({ ...old, tab: chosen }), replace: true });
   };
   const Panel = PANELS[tab];
+  // Where there is no room for both sides, one of them is shown.
+  const [side, setSide] = useState<Side>("timeline");
+  useEffect(() => {
+    // A link to a tab leads there, from within the timeline too.
+    if (chosen_tab !== undefined) setSide("surfaces");
+  }, [chosen_tab]);
   return (
-    <div className="flex min-h-0 flex-1 flex-col lg:flex-row">
-      <section
-        aria-label="Timeline"
-        className="flex min-h-0 min-w-0 flex-1 flex-col lg:max-w-[46rem] lg:border-r"
-      >
-        <Timeline job={job} />
-      </section>
-      <Tabs
-        label="Surfaces of the job"
-        tabs={JOB_TABS.map((value) => ({ value, ...TABS[value] }))}
-        value={tab}
-        onChange={choose}
-        className="flex-1"
-      >
-        <Suspense fallback={<Skeleton className="m-4 h-40" />}>
-          <Panel job={job} />
-        </Suspense>
-      </Tabs>
-    </div>
+    <>
+      <div className="flex min-h-0 flex-1 flex-col lg:flex-row">
+        <section
+          aria-label="Timeline"
+          className={clsx(
+            "flex min-h-0 min-w-0 flex-1 flex-col lg:max-w-[46rem] lg:border-r",
+            side !== "timeline" && "max-lg:hidden",
+          )}
+        >
+          <Timeline job={job} />
+        </section>
+        <Tabs
+          label="Surfaces of the job"
+          tabs={JOB_TABS.map((value) => ({ value, ...TABS[value] }))}
+          value={tab}
+          onChange={choose}
+          className={clsx("flex-1", side !== "surfaces" && "max-lg:hidden")}
+        >
+          <Suspense fallback={<Skeleton className="m-4 h-40" />}>
+            <Panel job={job} />
+          </Suspense>
+        </Tabs>
+      </div>
+      <nav aria-label="Sides of the job" className="grid shrink-0 grid-cols-2 border-t bg-panel lg:hidden">
+        <SideButton
+          icon={<ListTree />}
+          text="Timeline"
+          current={side === "timeline"}
+          onClick={() => setSide("timeline")}
+        />
+        <SideButton
+          icon={<PanelTop />}
+          text="Surfaces"
+          current={side === "surfaces"}
+          onClick={() => setSide("surfaces")}
+        />
+      </nav>
+    </>
+  );
+}
+
+type Side = "timeline" | "surfaces";
+
+function SideButton({
+  icon,
+  text,
+  current,
+  onClick,
+}: {
+  icon: ReactNode;
+  text: string;
+  current: boolean;
+  onClick: () => void;
+}) {
+  return (
+    <button
+      type="button"
+      aria-pressed={current}
+      onClick={onClick}
+      className={clsx(
+        "flex h-12 items-center justify-center gap-2 text-sm [&_svg]:size-4",
+        current ? "font-medium text-accent" : "text-quiet",
+      )}
+    >
+      {icon}
+      {text}
+    </button>
   );
 }
 

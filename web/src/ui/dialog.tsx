@@ -12,6 +12,7 @@ export function Dialog({
   open,
   onOpenChange,
   width = "max-w-lg",
+  size = "content",
   children,
 }: {
   title: string;
@@ -20,6 +21,8 @@ export function Dialog({
   open?: boolean;
   onOpenChange?: (open: boolean) => void;
   width?: string;
+  /** `full` takes the whole window, and its content fills it. */
+  size?: "content" | "full";
   children: ReactNode;
 }) {
   const state = { ...(open !== undefined && { open }), ...(onOpenChange && { onOpenChange }) };
@@ -31,8 +34,10 @@ export function Dialog({
         <Radix.Content
           {...(description === undefined && { "aria-describedby": undefined })}
           className={clsx(
-            "-translate-x-1/2 fixed top-[12vh] left-1/2 z-40 flex max-h-[76vh] w-[calc(100vw-2rem)] flex-col rounded-lg border border-line-strong bg-panel shadow-pop",
-            width,
+            "fixed z-40 flex flex-col rounded-lg border border-line-strong bg-panel shadow-pop",
+            size === "full"
+              ? "inset-2 sm:inset-6"
+              : `-translate-x-1/2 top-[12vh] left-1/2 max-h-[76vh] w-[calc(100vw-2rem)] ${width}`,
           )}
         >
           <header className="flex items-start justify-between gap-4 px-5 pt-4 pb-2">
@@ -48,7 +53,14 @@ export function Dialog({
               </IconButton>
             </Radix.Close>
           </header>
-          <div className="min-h-0 overflow-y-auto px-5 pt-2 pb-5">{children}</div>
+          <div
+            className={clsx(
+              "min-h-0 px-5 pt-2 pb-5",
+              size === "full" ? "flex flex-1 flex-col" : "overflow-y-auto",
+            )}
+          >
+            {children}
+          </div>
         </Radix.Content>
       </Radix.Portal>
     </Radix.Root>

@@ -1,0 +1,73 @@
+import { Check, Hand, ShieldX, X } from "lucide-react";
+import type { Job, OpenApproval } from "../../../../src/contract/job.ts";
+import { formatWholeSeconds } from "../../../../src/contract/units.ts";
+import { visibleLine, visibleText } from "../../text/visible-text.ts";
+import { Button } from "../../ui/button.tsx";
+import { useNow } from "../../ui/clock.ts";
+import { Card } from "./card.tsx";
+import { CodeBlock } from "./code-block.tsx";
+import { Moment } from "./moment.tsx";
+import type { ItemOf } from "./timeline-items.ts";
+import { useAnswer } from "./use-answer.ts";
+
+const KINDS: Record<OpenApproval["kind"], string> = {
+  egress: "May it reach this host?",
+  step: "May it run this step?",
+  permission: "May it do this?",
+};
+const WHY = { person: "", timeout: ": nobody answered in time", job_end: ": the job ended" };
+
+/** A question of the job; with its answer once there is one. */
+export function ApprovalCard({ item, job }: { item: ItemOf<"approval">; job: Job }) {
+  const { asked, given } = item;
+  const { n, kind, title, detail, expires_at } = asked.data;
+  const open = given === null && job.phase !== "ended";
+  const allowed = given?.data.decision === "allow";
+  return (
+    <Card
+      icon={open ? <Hand /> : allowed ? <Check /> : <ShieldX />}
+      tone={open ? "person" : allowed ? "good" : "quiet"}
+      title={
+        <h3>
+          <span className="font-medium">
+            {open ? KINDS[kind] : given === null ? "Not answered" : allowed ? "Allowed" : "Denied"}
+          </span>
+          {given !== null && <span className="text-quiet">{WHY[given.data.by]}</span>}
+        </h3>
+      }
+      meta={<Moment at={item.at} replays={job.phase === "ended"} />}
+    >
+      <p className="untrusted -mt-1 font-mono text-[0.8125rem]">{visibleLine(title)}</p>
+      {detail.trim() !== "" && detail.trim() !== title.trim() && (
+        <CodeBlock id={`${item.key} detail`} text={visibleText(detail)} />
+      )}
+      {open && <Answers job_id={job.job_id} n={n} expires_at={expires_at} />}
+    </Card>
+  );
+}
+
+/** The two answers, and how long there is for one. */
+export function Answers({ job_id, n, expires_at }: { job_id: string; n: number; expires_at: string | null }) {
+  const { mutate, isPending, isSuccess } = useAnswer(job_id, n);
+  const done = isPending || isSuccess;
+  return (
+    <div className="flex flex-wrap items-center gap-2">
+      <Button look="primary" size="sm" disabled={done} data-answer="allow" onClick={() => mutate("allow")}>
+        <Check aria-hidden />
+        Allow
+      </Button>
+      <Button size="sm" disabled={done} data-answer="deny" onClick={() => mutate("deny")}>
+        <X aria-hidden />
+        Deny
+      </Button>
+      {expires_at !== null && <TimeLeft to={expires_at} />}
+    </div>
+  );
+}
+
+function TimeLeft({ to }: { to: string }) {
+  const left_s = Math.max(0, (Date.parse(to) - useNow()) / 1000);
+  return (
+    <span className="tabular text-quiet text-xs">No answer for {formatWholeSeconds(left_s)} means no</span>
+  );
+}

@@ -1,0 +1,25 @@
+import { useReplay } from "../replay/replay-moment.tsx";
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+/** When something happened; of a job that has ended a click takes the replay there. */
+export function Moment({ at, replays }: { at: string; replays: boolean }) {
+  const { seek } = useReplay();
+  const ms = Date.parse(at);
+  const text = (
+    <time dateTime={at} title={new Date(ms).toLocaleString()}>
+      {CLOCK.format(ms)}
+    </time>
+  );
+  if (!replays) return <span className="text-faint max-sm:hidden">{text}</span>;
+  return (
+    <button
+      type="button"
+      onClick={() => seek(ms)}
+      aria-label={`Replay from ${CLOCK.format(ms)}`}
+      className="rounded-sm text-quiet hover:text-accent hover:underline max-sm:hidden"
+    >
+      {text}
+    </button>
+  );
+}
