@@ -1,10 +1,16 @@
 import { queryOptions } from "@tanstack/react-query";
-import type { DoctorAnswer, ProvidersAnswer, Template } from "../../../src/contract/api.ts";
+import type { AgentsAnswer, DoctorAnswer, ProvidersAnswer, Template } from "../../../src/contract/api.ts";
 import type { TokensAnswer } from "../../../src/contract/sign-in-api.ts";
 import { requestJson } from "./request.ts";
 
 /** What does not change while a server runs. */
 const FIXED = { staleTime: Number.POSITIVE_INFINITY };
+
+export const agentsQuery = queryOptions({
+  queryKey: ["agents"],
+  queryFn: ({ signal }) => requestJson<AgentsAnswer>("/agents", { signal }),
+  ...FIXED,
+});
 
 export const templatesQuery = queryOptions({
   queryKey: ["templates"],

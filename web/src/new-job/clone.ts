@@ -1,5 +1,5 @@
 import type { Template } from "../../../src/contract/api.ts";
-import type { Job } from "../../../src/contract/job.ts";
+import type { Job, JobRequestInput } from "../../../src/contract/job.ts";
 import type { Limits } from "../../../src/contract/limits.ts";
 import { writeDuration, writeSize } from "../../../src/contract/typed-units.ts";
 import { type Draft, EMPTY_DRAFT, type Pair } from "./draft.ts";
@@ -41,5 +41,16 @@ export function cloneOf(job: Job, { templates, default_model }: Defaults): Draft
     priority: job.priority === 0 ? "" : String(job.priority),
     labels: Object.entries(job.labels).map(([name, value], key): Pair => ({ key, name, value })),
     patch: job.patch,
+  };
+}
+
+/** A draft of an example. */
+export function draftOf({ prompt, agent, template, linger_s }: JobRequestInput): Draft {
+  return {
+    ...EMPTY_DRAFT,
+    prompt,
+    agent: agent ?? EMPTY_DRAFT.agent,
+    template: template ?? "",
+    linger: linger_s === undefined ? "" : writeDuration(linger_s),
   };
 }

@@ -14,6 +14,8 @@ type Props = {
   /** Its place on the page; the height too. */
   className?: string;
   autoFocus?: boolean;
+  /** The element that says what is wrong with it, where it stands in no Field. */
+  fault_id?: string | undefined;
 };
 
 /**
@@ -22,11 +24,11 @@ type Props = {
  * where goes on in the other.
  */
 export function CodeEditor(props: Props) {
-  const { value, onChange, label, placeholder = "", className, autoFocus = false } = props;
+  const { value, onChange, label, placeholder = "", className, autoFocus = false, fault_id } = props;
   const [View, setView] = useState<typeof CodeView | null>(null);
   const plain = useRef<HTMLTextAreaElement>(null);
   const before = useRef<Before>({ selection: { anchor: 0, head: 0 }, focused: false });
-  const field = useField();
+  const field = described(useField(), fault_id);
   const focus = useEffectEvent(() => autoFocus && plain.current?.focus());
   useEffect(() => {
     let gone = false;
@@ -65,6 +67,11 @@ export function CodeEditor(props: Props) {
   );
 }
 
+function described(field: ReturnType<typeof useField>, fault_id: string | undefined): typeof field {
+  if (fault_id === undefined) return field;
+  return { ...field, "aria-describedby": fault_id, "aria-invalid": true };
+}
+
 /** What was selected in the plain field, and whether somebody typed there. */
 type Before = { selection: { anchor: number; head: number }; focused: boolean };
 
@@ -84,12 +91,13 @@ function Coloured({
   language = "",
   label,
   placeholder = "",
+  fault_id,
 }: Props & { View: typeof CodeView; before: Before }) {
   const only_read = onChange === undefined;
   const place = useRef<HTMLDivElement>(null);
   const view = useRef<CodeView | null>(null);
   const changed = useEffectEvent((text: string) => onChange?.(text));
-  const { id, "aria-describedby": described_by, "aria-invalid": invalid } = useField();
+  const { id, "aria-describedby": described_by, "aria-invalid": invalid } = described(useField(), fault_id);
   const open = useEffectEvent((parent: HTMLElement) => {
     const opened = new View(parent, {
       text: value,
