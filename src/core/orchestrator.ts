@@ -209,11 +209,16 @@ export class Orchestrator {
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array> {
     const wanted = { after: 0, types: ["step.output"] as const, follow: filter.follow };
-    for await (const event of this.events(job_id, wanted, signal)) {
-      if (event.type !== "step.output") continue;
-      if (filter.stream !== null && event.data.stream !== filter.stream) continue;
-      if (filter.step !== null && event.data.step !== filter.step) continue;
-      yield decodeOutput(event.data);
+    for await (const batch of this.eventLines(job_id, wanted, signal)) {
+      const pieces: Uint8Array[] = [];
+      for (const { json } of batch) {
+        const event = JSON.parse(json) as Event;
+        if (event.type !== "step.output") continue;
+        if (filter.stream !== null && event.data.stream !== filter.stream) continue;
+        if (filter.step !== null && event.data.step !== filter.step) continue;
+        pieces.push(decodeOutput(event.data));
+      }
+      if (pieces.length > 0) yield Buffer.concat(pieces);
     }
   }
 
