@@ -30,6 +30,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // What the first page may weigh is checked above; the rest loads when it is used.
+    chunkSizeWarningLimit: 1_000,
   },
   worker: { format: "es" },
   server: { proxy: { "^/(?!src|@|node_modules|index.html)": { target: API, ws: true } } },

@@ -44,6 +44,8 @@ export async function buildDashboard(options: DashboardBuildOptions): Promise<st
       join(installation, "node_modules/vite/bin/vite.js"),
       "build",
       "web",
+      "--logLevel",
+      "warn",
       "--outDir",
     ];
     await runCommand([...command, temporary], {
@@ -75,13 +77,17 @@ export function inputsHash(installation: string): string {
   return hash.digest("hex").slice(0, HASH_CHARS);
 }
 
+/** The files below a path, or itself, sorted. */
 function filesOf(installation: string, path: string): string[] {
-  if (LEFT_OUT.test(path)) return [];
-  const whole = join(installation, path);
-  if (!statSync(whole).isDirectory()) return [path];
-  return readdirSync(whole)
-    .sort()
-    .flatMap((name) => filesOf(installation, `${path}/${name}`));
+  if (!statSync(join(installation, path)).isDirectory()) return [path];
+  const files: string[] = [];
+  for (const entry of readdirSync(join(installation, path), { withFileTypes: true })) {
+    const inner = `${path}/${entry.name}`;
+    if (LEFT_OUT.test(inner)) continue;
+    if (entry.isDirectory()) files.push(...filesOf(installation, inner));
+    else files.push(inner);
+  }
+  return files.sort();
 }
 
 /** Removes what builds left behind that were killed, and all but the newest of the others. */

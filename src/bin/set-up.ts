@@ -52,7 +52,7 @@ async function dashboardOf(
     return { dashboard, dashboard_problem: null };
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    progress.step(`${error.message.split("\n")[0]} Going on without it`);
+    progress.step("The dashboard could not be built: going on without it, `sealwork setup` says why");
     return { dashboard: null, dashboard_problem: error };
   }
 }
