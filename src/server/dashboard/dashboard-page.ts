@@ -16,8 +16,8 @@ const NOT_BUILT = `<!doctype html>
 <meta charset="utf-8">
 <title>Sealwork</title>
 <h1>Sealwork</h1>
-<p>The server runs, but its dashboard is not built. Type <code>sealwork setup</code>, which builds it or says why it cannot, and load this
-page again.</p>
+<p>The server runs, but without its dashboard. Type <code>sealwork setup</code>, which builds it or says why it cannot; then start the server
+again (<code>sealwork stop</code>, <code>sealwork open</code>). Jobs go on meanwhile.</p>
 <p>The interface for programs is described at <a href="/docs">/docs</a> and <a href="/openapi.json">/openapi.json</a>.</p>
 </html>
 `;
