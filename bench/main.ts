@@ -7,6 +7,7 @@ import { readSettings } from "../src/bin/settings.ts";
 import { silentProgress } from "../src/cli/progress.ts";
 import type { Machine } from "./bench-sandbox.ts";
 import { measureColdStart } from "./cold-start.ts";
+import { measureDashboard } from "./dashboard.ts";
 import { measureDesktop } from "./desktop.ts";
 import { measureFileTransfer } from "./file-transfer.ts";
 import { measureHistory } from "./history.ts";
@@ -49,6 +50,7 @@ let figures: Figures;
     desktop: await measureDesktop(orchestrator, Math.ceil(runs / 5)),
     files: await measureFileTransfer(orchestrator, Math.min(runs, TRANSFERS_MAX)),
     history: await measureHistory(orchestrator, runs),
+    dashboard: await measureDashboard(orchestrator, runs),
   };
 }
 const targets = targetsOf(figures);

@@ -1,4 +1,5 @@
 import type { ColdStart } from "./cold-start.ts";
+import type { DashboardFigures } from "./dashboard.ts";
 import type { DesktopFigures } from "./desktop.ts";
 import type { FileTransfer } from "./file-transfer.ts";
 import type { History } from "./history.ts";
@@ -12,6 +13,7 @@ const PROCESS_MAX_MS = 10;
 const ECHO_MAX_MS = 10;
 const COPY_RATIO_MAX = 1;
 const FRAMES_RATIO_MIN = 0.9;
+const LIST_MAX_MS = 1_000;
 const PAGE_MAX_MS = 300;
 const PAGE_RATIO_MAX = 0.1;
 const ORCHESTRATOR_MAX_MB = 150;
@@ -28,6 +30,7 @@ export type Figures = {
   files: FileTransfer;
   desktop: DesktopFigures;
   history: History;
+  dashboard: DashboardFigures;
 };
 
 export type Target = {
@@ -40,7 +43,7 @@ export type Target = {
 };
 
 export function targetsOf(figures: Figures): Target[] {
-  const { cold, process, memory, terminal, files, desktop, history } = figures;
+  const { cold, process, memory, terminal, files, desktop, history, dashboard } = figures;
   const rounded = (measured: number): number => Math.round(measured * 100) / 100;
   const target = (name: string, measured: number, limit: number, unit: string): Target => {
     const bound = "at most";
@@ -80,13 +83,14 @@ export function targetsOf(figures: Figures): Target[] {
       "times",
     ),
     target("the last 200 kB of 50 MB of output", history.output.page.median, PAGE_MAX_MS, "ms"),
+    target("the list of jobs in a new browser", dashboard.first.median, LIST_MAX_MS, "ms"),
     target("idle orchestrator (RSS)", memory.orchestrator.rss, ORCHESTRATOR_MAX_MB, "MB"),
     target("idle sandbox", memory.sandbox.used, SANDBOX_MAX_MB, "MB"),
   ];
 }
 
 export function textOf(figures: Figures, targets: readonly Target[]): string {
-  const { cold, process, memory, terminal, files, desktop, history } = figures;
+  const { cold, process, memory, terminal, files, desktop, history, dashboard } = figures;
   const ratio = (cold.sealwork.median / cold.docker_run.median).toFixed(2);
   const own_ratio = (cold.sealwork.median / cold.docker_hardened.median).toFixed(2);
   const exec_ratio = (process.docker_exec.median / process.link.median).toFixed(1);
@@ -144,6 +148,13 @@ export function textOf(figures: Figures, targets: readonly Target[]): string {
     row("the last 200 kB of 50 MB of output", history.output.page),
     row("all 50 MB of output", history.output.all),
     `  ${(history.events.page.median / history.events.all.median).toFixed(3)} and ${(history.output.page.median / history.output.all.median).toFixed(3)} times of all`,
+    "",
+    "The dashboard in a browser, ms                           median      p95   lowest",
+    row("the list of jobs takes input, nothing cached", dashboard.first),
+    row("the same with the build's files cached", dashboard.again),
+    row("/docs of the same server, nothing cached", dashboard.docs_first),
+    row("the same with its files cached", dashboard.docs_again),
+    `  ${(dashboard.first.median / dashboard.docs_first.median).toFixed(2)} and ${(dashboard.again.median / dashboard.docs_again.median).toFixed(2)} times /docs`,
     "",
     "Targets",
     ...targets.map(
