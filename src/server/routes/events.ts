@@ -65,7 +65,9 @@ export function eventRoutes(app: App, context: RouteContext): void {
     async (request, reply) => {
       const filter = followAllOf(request.query, request.headers["last-event-id"]);
       // Settled before the answer begins, so that whoever asks for a job after that misses nothing of it.
-      const after = filter.after ?? (await orchestrator.lastCursor());
+      const last = await orchestrator.lastCursor();
+      // Whoever knows later events knows those of another store, which this server had before.
+      const after = Math.min(filter.after ?? last, last);
       reply.header(CURSOR_HEADER, after);
       const open = (signal: AbortSignal) => orchestrator.allEventLines({ ...filter, after }, signal);
       return answer(request, reply, { idOf: (event) => event.cursor, open });
