@@ -10,20 +10,25 @@ export type EventRow = Pick<Selectable<Tables["events"]>, (typeof EVENT_COLUMNS)
 
 /** Does not know `before`: with a bound at both ends SQLite takes the index of all events and looks at each, so the caller cuts there. */
 export function jobEventsQuery(db: Kysely<Tables>, job_id: string, filter: EventsFilter) {
-  return wantedEvents(db, filter)
-    .select(EVENT_COLUMNS)
-    .where("job_id", "=", job_id)
-    .where("seq", ">", filter.after)
+  const parts = sidesOf(filter).map((wanted) =>
+    wantedEvents(db, wanted)
+      .select(EVENT_COLUMNS)
+      .where("job_id", "=", job_id)
+      .where("seq", ">", filter.after),
+  );
+  return parts
+    .reduce((union, part) => union.unionAll(part))
     .orderBy("seq")
     .limit(filter.limit);
 }
 
 /** Skips along the index, so the content of what is skipped is not read. */
 export function pageStartQuery(db: Kysely<Tables>, job_id: string, page: EventsPage) {
-  return wantedEvents(db, page)
-    .select("seq")
-    .where("job_id", "=", job_id)
-    .where("seq", "<", page.before)
+  const parts = sidesOf(page).map((wanted) =>
+    wantedEvents(db, wanted).select("seq").where("job_id", "=", job_id).where("seq", "<", page.before),
+  );
+  return parts
+    .reduce((union, part) => union.unionAll(part))
     .orderBy("seq", "desc")
     .limit(1)
     .offset(page.limit - 1);
@@ -37,24 +42,31 @@ export function lastEventQuery(db: Kysely<Tables>, job_id: string, type: EventTy
     .limit(1);
 }
 
-/** Null when nothing can be wanted. */
+/** Null when nothing can be wanted. Each part is read only as far as it is needed, so output of jobs that are not named costs nothing. */
 export function allEventsQuery(db: Kysely<Tables>, filter: AllEventsFilter) {
   const { after, limit, output_of } = filter;
   const rows = (wanted: EventsWanted) =>
     wantedEvents(db, wanted).select(EVENT_COLUMNS).where("cursor", ">", after);
   const side = outputSide(filter);
-  if (output_of === undefined || side === 0) return rows(filter).orderBy("cursor").limit(limit);
-  // Each part is read along an index and only as far as it is needed, so output of other jobs costs nothing.
-  const parts = [...new Set(output_of)].map((job_id) =>
-    rows({ types: ["step.output"] }).where("job_id", "=", job_id),
-  );
-  if (side === null) parts.unshift(rows(withoutOutput(filter)));
+  const outputs = (job_id: string) => rows(OUTPUT).where("job_id", "=", job_id);
+  const parts =
+    output_of === undefined || side === 0
+      ? sidesOf(filter).map(rows)
+      : [...(side === null ? [rows(withoutOutput(filter))] : []), ...[...new Set(output_of)].map(outputs)];
   const [first, ...others] = parts;
   if (first === undefined) return null;
   return others
     .reduce((union, part) => union.unionAll(part), first)
     .orderBy("cursor")
     .limit(limit);
+}
+
+const OUTPUT: EventsWanted = { types: ["step.output"] };
+
+/** Where types of both sides are wanted, each side is read along its index, and SQLite merges them. */
+function sidesOf(wanted: EventsWanted): EventsWanted[] {
+  if (wanted.types === undefined || outputSide(wanted) !== null) return [wanted];
+  return [withoutOutput(wanted), OUTPUT];
 }
 
 /** The events of a side and of types, in no order and without a bound. */

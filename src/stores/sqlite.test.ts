@@ -234,6 +234,15 @@ describe("sqlite: 200,000 events", () => {
       assert.deepEqual(ofPage(wanted), [`SEARCH events USING COVERING ${bySide}<?)`]);
     }
     assert.deepEqual(ofPage({}), [`SEARCH events USING COVERING ${bySeq}<?)`]);
+    const matches = (found: string[], ...wanted: RegExp[]) => {
+      const steps = found.filter((step) => step.includes("events"));
+      assert.equal(steps.length, wanted.length, found.join("; "));
+      for (const [index, pattern] of wanted.entries()) assert.match(steps[index] ?? "", pattern);
+      assert.doesNotMatch(found.join("; "), /SCAN|TEMP B-TREE/);
+    };
+    const oneSide = /INDEX events_by_output_seq_and_type \(job_id=\? AND is_output=\? AND seq[<>]\?\)$/;
+    matches(ofJob({ types: [...few, "step.output"] }), oneSide, oneSide);
+    matches(ofPage({ types: [...few, "step.output"] }), oneSide, oneSide);
 
     const byCursor = "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)";
     const bySideAndCursor =
@@ -241,14 +250,9 @@ describe("sqlite: 200,000 events", () => {
     const byJobAndCursor =
       /^SEARCH events USING INDEX output_by_job_and_cursor \(job_id=\? AND is_output=\? AND \S+>\?\)$/;
     assert.deepEqual(ofAll({}), [byCursor]);
-    const matches = (found: string[], ...wanted: RegExp[]) => {
-      const steps = found.filter((step) => step.includes("events"));
-      assert.equal(steps.length, wanted.length, found.join("; "));
-      for (const [index, pattern] of wanted.entries()) assert.match(steps[index] ?? "", pattern);
-      assert.doesNotMatch(found.join("; "), /SCAN|TEMP B-TREE/);
-    };
     matches(ofAll({ without: ["step.output"] }), bySideAndCursor);
     matches(ofAll({ types: ["job.ended"] }), bySideAndCursor);
+    matches(ofAll({ types: ["job.ended", "step.output"] }), bySideAndCursor, bySideAndCursor);
     const output_of = [job.job_id, other.job_id];
     matches(ofAll({ output_of }), bySideAndCursor, byJobAndCursor, byJobAndCursor);
     matches(

@@ -132,6 +132,8 @@ export function testEvents(open: () => Promise<Store>): void {
     assert.equal(await start({ types: ["message.said"] }), 1);
     assert.equal(await start({ types: ["step.output"], limit: 1 }), 5);
     assert.equal(await start({ without: ["step.output"] }), 2);
+    assert.equal(await start({ types: ["step.output", "message.said"], limit: 3 }), 3);
+    assert.equal(await start({ types: ["step.output", "message.said"], limit: 5 }), null);
     assert.equal(await store.pageStart("no-such-job", { before: 6, limit: 1 }), null);
   });
 
