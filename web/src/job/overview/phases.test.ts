@@ -19,7 +19,14 @@ const phase = (ms: number, name: Phase) => ({
   at: START + ms,
   data: { phase: name, status: "running" as const },
 });
-const step = (ms: number) => ({ number: 1, tool: "shell" as const, title: "", at: START + ms, ended: null });
+const step = (ms: number) => ({
+  number: 1,
+  tool: "shell" as const,
+  title: "",
+  at: START + ms,
+  seq: 1,
+  ended: null,
+});
 const story = (change: Partial<Story>): Story => ({ ...EMPTY, ...change });
 
 test("each phase lasts until the next one that is known", () => {

@@ -8,7 +8,8 @@ export type Step = {
   title: string;
   /** When it began. */
   at: number;
-  ended: { at: number; data: EventOf<"step.ended">["data"] } | null;
+  seq: number;
+  ended: { at: number; seq: number; data: EventOf<"step.ended">["data"] } | null;
 };
 
 export type Timed<T extends EventType> = { at: number; data: EventOf<T>["data"] };
@@ -119,14 +120,14 @@ function take({ story, by_step }: Kept, event: StoryEvent): void {
   switch (event.type) {
     case "step.started": {
       const { step: number, tool, title } = event.data;
-      const step: Step = { number, tool, title, at, ended: null };
+      const step: Step = { number, tool, title, at, seq: event.seq, ended: null };
       story.steps.push(step);
       by_step.set(number, step);
       return;
     }
     case "step.ended": {
       const step = by_step.get(event.data.step);
-      if (step !== undefined) step.ended = { at, data: event.data };
+      if (step !== undefined) step.ended = { at, seq: event.seq, data: event.data };
       if (!event.data.ok) mark("failure", `Step ${event.data.step} failed`, event.data.step);
       return;
     }

@@ -19,6 +19,7 @@ test("however much happened, a track has one bar for each column at most", () =>
     tool: "shell" as const,
     title: "",
     at,
+    seq: 1,
     ended: null,
   }));
   const marks = moments.map((at) => ({ at, kind: "capture" as const, text: "", step: null }));
@@ -49,9 +50,10 @@ test("a job of no length is drawn without a number that is none", () => {
 test("around a moment the step is told that ran then, and a few of the marks", () => {
   const ended = {
     at: 200,
+    seq: 2,
     data: { step: 1, cause: "exited", exit_code: 0, signal: null, message: null, duration_ms: 1, ok: true },
   } as const;
-  const steps = [{ number: 1, tool: "shell" as const, title: "one", at: 100, ended }];
+  const steps = [{ number: 1, tool: "shell" as const, title: "one", at: 100, seq: 1, ended }];
   const marks = Array.from({ length: 9 }, (_, index) => ({
     at: 140 + index,
     kind: "message" as const,
