@@ -276,8 +276,8 @@ test("the ZIP holds the workspace and a true account of the job", async () => {
 });
 
 test("templates, doctor, health, root, OpenAPI and its page answer", async () => {
-  const get = async (path: string, headers: Record<string, string> = {}) => {
-    const answer = await orchestrator.fetch(path, { headers });
+  const get = async (path: string) => {
+    const answer = await orchestrator.fetch(path);
     assert.equal(answer.status, 200, path);
     return answer;
   };
@@ -289,7 +289,9 @@ test("templates, doctor, health, root, OpenAPI and its page answer", async () =>
   assert(doctor.checks.length > 0, "doctor checks something");
   await answered(HealthAnswer, await get("/healthz"));
   await answered(RootAnswer, await get("/"));
-  assert.match(await (await get("/", { accept: "text/html" })).text(), /<!doctype html>/i);
+  const browser = { headers: { accept: "text/html" }, redirect: "manual" } as const;
+  const led = await orchestrator.fetch("/", browser);
+  assert.match(led.headers.get("location") ?? "", /^http:\/\/sealwork\.localhost:\d+\/$/);
   const document = (await (await get("/openapi.json")).json()) as { paths: Record<string, unknown> };
   for (const path of [
     "/schedule",
