@@ -8,7 +8,8 @@ import * as eventsOfAPage from "./0004-events-of-a-page.ts";
 
 /**
  * Every migration by its name, which also orders them. A released one is never changed, and each only adds (tables, columns that may
- * be null or have a default, indexes), so that the release before it goes on working with the database.
+ * be null or have a default, indexes, of which one may take the place of another), so that the release before it goes on working with
+ * the database.
  */
 const MIGRATIONS: Record<string, Migration> = {
   "0001-jobs-and-events": jobsAndEvents,
