@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
@@ -19,6 +20,15 @@ export default defineConfig({
     }),
     compressedFiles(),
   ],
+  resolve: {
+    alias: {
+      // What Markdown calls a character is looked up in a table: the form for browsers makes an element from text, which the page's policy forbids.
+      "decode-named-character-reference": join(
+        import.meta.dirname,
+        "../node_modules/decode-named-character-reference/index.js",
+      ),
+    },
+  },
   // The server puts another nonce there with every page.
   html: { cspNonce: "SEALWORK_NONCE" },
   build: {
