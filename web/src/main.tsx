@@ -6,10 +6,11 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { keepJobsTrue } from "./api/job-cache.ts";
 import { ApiError, onSignedOut } from "./api/request.ts";
+import { watchForNewerPage } from "./app/newer-page.ts";
 import { obeyPagePolicy } from "./app/page-policy.ts";
 import { createDashboardRouter } from "./app/router.tsx";
-import { applyTheme, storedTheme } from "./app/theme.ts";
-import { Feed } from "./feed/feed.ts";
+import { keepTheme } from "./app/theme.ts";
+import { openFeed } from "./feed/feed.ts";
 import { FeedContext } from "./feed/use-feed.ts";
 import { Toasts } from "./ui/toasts.tsx";
 
@@ -17,7 +18,7 @@ import { Toasts } from "./ui/toasts.tsx";
 const RETRIES_MAX = 3;
 
 obeyPagePolicy();
-applyTheme(storedTheme());
+keepTheme();
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
@@ -28,8 +29,9 @@ const queries = new QueryClient({
   },
 });
 const router = createDashboardRouter(queries);
-const feed = new Feed();
+const feed = openFeed();
 keepJobsTrue(queries, feed);
+watchForNewerPage(feed);
 const signedOut = (): void => {
   const { pathname, href } = router.state.location;
   if (pathname !== "/sign-in") void router.navigate({ to: "/sign-in", search: { to: href }, replace: true });

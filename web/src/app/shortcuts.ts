@@ -3,15 +3,18 @@ import { useEffect, useEffectEvent } from "react";
 /** A way to do something by keyboard, as the list of shortcuts shows it. */
 export type Shortcut = { keys: string; does: string };
 
-const registered = new Map<string, Shortcut>();
-
-/** What can be pressed at the moment. */
-export function currentShortcuts(): Shortcut[] {
-  return [...registered.values()];
-}
+type Registered = Shortcut & { act: () => void };
 
 /** Between the keys of a sequence such as `g j`. */
 const SEQUENCE_MS = 1_000;
+
+/** What can be pressed at the moment; of several for the same keys the last one counts. */
+const registered: Registered[] = [];
+let pressed: { stroke: string; at: number } | null = null;
+
+export function currentShortcuts(): Shortcut[] {
+  return [...new Map(registered.map((one) => [one.keys, { keys: one.keys, does: one.does }])).values()];
+}
 
 /**
  * Runs an action on a key (`c`), a chord (`mod+k`) or a sequence (`g j`), but while somebody types: chords always, others outside of inputs,
@@ -21,26 +24,30 @@ export function useShortcut({ keys, does }: Shortcut, action: () => void, enable
   const latest = useEffectEvent(action);
   useEffect(() => {
     if (!enabled) return;
-    registered.set(keys, { keys, does });
-    let pressed: { stroke: string; at: number } | null = null;
-    const onKey = (event: KeyboardEvent): void => {
-      if (event.defaultPrevented || event.isComposing) return;
-      const stroke = strokeOf(event);
-      if (!stroke.includes("+") && isTyping(event)) return;
-      const recent =
-        pressed !== null && event.timeStamp - pressed.at < SEQUENCE_MS ? `${pressed.stroke} ` : "";
-      pressed = { stroke, at: event.timeStamp };
-      if (stroke !== keys && `${recent}${stroke}` !== keys) return;
-      event.preventDefault();
-      pressed = null;
-      latest();
-    };
-    addEventListener("keydown", onKey);
+    const one: Registered = { keys, does, act: () => latest() };
+    if (registered.length === 0) addEventListener("keydown", onKey);
+    registered.push(one);
     return () => {
-      removeEventListener("keydown", onKey);
-      registered.delete(keys);
+      registered.splice(registered.indexOf(one), 1);
+      if (registered.length === 0) removeEventListener("keydown", onKey);
     };
   }, [keys, does, enabled]);
+}
+
+/** A sequence wins over its last key alone. */
+function onKey(event: KeyboardEvent): void {
+  if (event.defaultPrevented || event.isComposing) return;
+  const stroke = strokeOf(event);
+  if (!stroke.includes("+") && isTyping(event)) return;
+  const recent = pressed !== null && event.timeStamp - pressed.at < SEQUENCE_MS ? `${pressed.stroke} ` : null;
+  pressed = { stroke, at: event.timeStamp };
+  const found =
+    (recent !== null && registered.findLast(({ keys }) => keys === `${recent}${stroke}`)) ||
+    registered.findLast(({ keys }) => keys === stroke);
+  if (!found) return;
+  event.preventDefault();
+  pressed = null;
+  found.act();
 }
 
 function strokeOf(event: KeyboardEvent): string {

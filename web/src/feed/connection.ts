@@ -1,18 +1,30 @@
 import type { Event } from "../../../src/contract/event.ts";
+import { CURSOR_HEADER } from "../../../src/contract/event-cursor.ts";
 import { eventBatches } from "./event-lines.ts";
+import type { FeedTime } from "./feed-time.ts";
 import type { FeedState } from "./messages.ts";
 
 /** The orchestrator says something at least every 15 s; a stream that is silent for this long is taken for dead. */
-const SILENCE_MAX_MS = 40_000;
+export const SILENCE_MAX_MS = 40_000;
 const RETRY_FIRST_MS = 500;
-const RETRY_MAX_MS = 8_000;
+export const RETRY_MAX_MS = 8_000;
+/** As the API bounds them: of more jobs that are watched, the output of the last ones comes. */
+export const OUTPUTS_MAX = 64;
+/** What asks for other outputs often comes in pairs: one page goes, the next one comes. Too much output is no hurry. */
+export const MORE_OUTPUT_MS = 20;
+export const LESS_OUTPUT_MS = 5_000;
+const JOB_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export type FeedConnectionOptions = {
   fetch: typeof globalThis.fetch;
+  time: FeedTime;
   onState(state: FeedState): void;
   onEvents(events: Event[]): void;
   onBegin(): void;
 };
+
+/** How an attempt came to its end. */
+type Outcome = "broken" | "signed_out" | "reopened";
 
 /**
  * The one stream of the events of all jobs, for as long as it is not disposed: reconnects by itself from the last event that it told. Watching
@@ -20,125 +32,160 @@ export type FeedConnectionOptions = {
  */
 export class FeedConnection implements Disposable {
   readonly #options: FeedConnectionOptions;
-  #output_of: readonly string[] = [];
+  /** The jobs whose output is wanted, and those that the present stream tells. */
+  #wanted: readonly string[] = [];
+  #told: readonly string[] = [];
   /** Null until the first stream said where it is. */
   #cursor: number | null = null;
   #failures = 0;
+  #lost_since: number | null = null;
   #closed = false;
-  #signed_out = false;
   #current: AbortController | null = null;
-  /** The stream was ended by us, to be opened with other outputs. */
+  /** The present stream was ended by us, to be opened with other outputs. */
   #reopening = false;
-  #wake: (() => void) | null = null;
+  #cancelReopen = (): void => undefined;
+  #wake = (): void => undefined;
 
   constructor(options: FeedConnectionOptions) {
     this.#options = options;
     void this.#run();
   }
 
-  /** The jobs whose output is told too. */
+  /** The jobs whose output is told too. What is no id of a job is left out: it would be refused, and the whole stream with it. */
   watch(job_ids: readonly string[]): void {
-    const wanted = [...new Set(job_ids)].sort();
-    if (wanted.join() === this.#output_of.join()) return;
-    this.#output_of = wanted;
-    this.#reopening = this.#current !== null;
-    this.#current?.abort();
+    const known = job_ids.filter((id) => JOB_ID.test(id)).map((id) => id.toLowerCase());
+    this.#wanted = [...new Set(known.toReversed())].slice(0, OUTPUTS_MAX).sort();
+    this.#cancelReopen();
+    if (this.#wanted.join() === this.#told.join()) return;
+    const more = this.#wanted.some((id) => !this.#told.includes(id));
+    this.#cancelReopen = this.#options.time.after(more ? MORE_OUTPUT_MS : LESS_OUTPUT_MS, () => {
+      this.#reopening = this.#current !== null;
+      this.#current?.abort();
+    });
   }
 
   /** Tries now instead of later. */
   retry(): void {
     this.#failures = 0;
-    this.#signed_out = false;
-    this.#wake?.();
+    this.#wake();
   }
 
   [Symbol.dispose](): void {
     this.#closed = true;
+    this.#cancelReopen();
     this.#current?.abort();
-    this.#wake?.();
+    this.#wake();
   }
 
   async #run(): Promise<void> {
     this.#options.onState({ kind: "connecting" });
     while (!this.#closed) {
-      const attempt = new AbortController();
-      this.#current = attempt;
-      this.#reopening = false;
-      try {
-        await this.#stream(attempt);
-      } catch {
-        // Whatever it was: the stream is gone, and is opened again below.
-      }
-      this.#current = null;
-      if (!this.#closed && !this.#reopening) await this.#rest();
+      const outcome = await this.#attempt();
+      if (this.#closed) return;
+      if (outcome !== "reopened") await this.#rest(outcome);
     }
   }
 
-  async #stream(attempt: AbortController): Promise<void> {
-    const query = new URLSearchParams();
-    if (this.#cursor !== null) query.set("after", String(this.#cursor));
-    if (this.#output_of.length > 0) query.set("output_of", this.#output_of.join());
-    const silence = new Silence(attempt);
+  async #attempt(): Promise<Outcome> {
+    const attempt = new AbortController();
+    this.#current = attempt;
+    this.#reopening = false;
     try {
-      const headers = { accept: "application/x-ndjson" };
-      const response = await this.#options.fetch(`/events?${query}`, { headers, signal: attempt.signal });
-      if (response.status === 401) this.#signed_out = true;
-      if (!response.ok || response.body === null) throw new Error(`status ${response.status}`);
-      this.#failures = 0;
-      if (this.#cursor === null) this.#options.onBegin();
-      this.#options.onState({ kind: "live" });
-      for await (const events of eventBatches(response.body)) {
-        silence.broken();
-        const last = events.at(-1);
-        if (last === undefined) continue;
-        this.#cursor = last.cursor;
-        this.#options.onEvents(events);
-      }
+      return await this.#stream(attempt);
+    } catch {
+      // Whatever it was: the stream is gone, and is opened again.
+      return this.#reopening ? "reopened" : "broken";
     } finally {
-      silence.end();
+      this.#current = null;
       attempt.abort();
     }
   }
 
-  async #rest(): Promise<void> {
-    const most = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** this.#failures);
-    this.#failures += 1;
-    const wait = most * (0.5 + Math.random() / 2);
-    this.#options.onState(
-      this.#signed_out ? { kind: "signed_out" } : { kind: "lost", retry_at: Date.now() + wait },
-    );
-    await new Promise<void>((resolve) => {
-      const timer = this.#signed_out ? null : setTimeout(resolve, wait);
-      this.#wake = () => {
-        if (timer !== null) clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#wake = null;
-    if (!this.#closed) this.#options.onState({ kind: "connecting" });
+  async #stream(attempt: AbortController): Promise<Outcome> {
+    this.#told = this.#wanted;
+    const query = new URLSearchParams();
+    if (this.#cursor !== null) query.set("after", String(this.#cursor));
+    if (this.#told.length > 0) query.set("output_of", this.#told.join());
+    using silence = new Silence(this.#options.time, () => attempt.abort());
+    const headers = { accept: "application/x-ndjson" };
+    const response = await this.#options.fetch(`/events?${query}`, { headers, signal: attempt.signal });
+    if (response.status === 401) return "signed_out";
+    const type = response.headers.get("content-type") ?? "";
+    if (!response.ok || response.body === null || !type.startsWith("application/x-ndjson"))
+      throw new Error(`This is no stream of events: ${response.status} ${type}`);
+    this.#open(response.headers.get(CURSOR_HEADER));
+    for await (const events of eventBatches(response.body)) {
+      // An attempt that was given up may still have something to read.
+      if (attempt.signal.aborted) break;
+      silence.broken();
+      this.#failures = 0;
+      this.#tell(events);
+    }
+    return this.#reopening ? "reopened" : "broken";
+  }
+
+  /** `cursor` is where the server says that the stream begins: before the last event only when that is of another history. */
+  #open(cursor: string | null): void {
+    const begins_at = cursor !== null && /^\d+$/.test(cursor) ? Number(cursor) : null;
+    if (this.#cursor === null || (begins_at !== null && begins_at < this.#cursor)) {
+      this.#cursor = begins_at;
+      this.#options.onBegin();
+    }
+    this.#lost_since = null;
+    this.#options.onState({ kind: "live" });
+  }
+
+  #tell(events: Event[]): void {
+    const after = this.#cursor ?? 0;
+    const fresh = events.filter(({ cursor }) => cursor > after);
+    const last = fresh.at(-1);
+    if (last === undefined) return;
+    this.#cursor = last.cursor;
+    this.#options.onEvents(fresh);
+  }
+
+  async #rest(outcome: "broken" | "signed_out"): Promise<void> {
+    const { time, onState } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    let cancel = (): void => undefined;
+    if (outcome === "signed_out") {
+      this.#lost_since = null;
+      onState({ kind: "signed_out" });
+    } else {
+      const most = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** this.#failures);
+      this.#failures += 1;
+      const wait = most * (0.5 + time.random() / 2);
+      this.#lost_since ??= time.now();
+      onState({ kind: "lost", since: this.#lost_since, retry_at: time.now() + wait });
+      cancel = time.after(wait, resolve);
+    }
+    await promise;
+    cancel();
+    this.#wake = () => undefined;
+    if (this.#lost_since !== null && !this.#closed)
+      onState({ kind: "lost", since: this.#lost_since, retry_at: null });
   }
 }
 
-/** Ends an attempt on which nothing comes any more. */
-class Silence {
-  readonly #attempt: AbortController;
-  #timer: ReturnType<typeof setTimeout>;
+/** Calls when nothing was heard for SILENCE_MAX_MS. */
+class Silence implements Disposable {
+  readonly #time: FeedTime;
+  readonly #onSilence: () => void;
+  #cancel = (): void => undefined;
 
-  constructor(attempt: AbortController) {
-    this.#attempt = attempt;
-    this.#timer = this.#begin();
+  constructor(time: FeedTime, onSilence: () => void) {
+    this.#time = time;
+    this.#onSilence = onSilence;
+    this.broken();
   }
 
   broken(): void {
-    clearTimeout(this.#timer);
-    this.#timer = this.#begin();
+    this.#cancel();
+    this.#cancel = this.#time.after(SILENCE_MAX_MS, this.#onSilence);
   }
 
-  end(): void {
-    clearTimeout(this.#timer);
-  }
-
-  #begin(): ReturnType<typeof setTimeout> {
-    return setTimeout(() => this.#attempt.abort(), SILENCE_MAX_MS);
+  [Symbol.dispose](): void {
+    this.#cancel();
   }
 }
