@@ -23,7 +23,7 @@ export function AddFiles({ inputs, onChange }: { inputs: Inputs; onChange: (inpu
         trigger={
           <Button size="sm" look="ghost">
             <Paperclip aria-hidden />
-            Add files
+            <span className="max-sm:sr-only">Add files</span>
           </Button>
         }
       >

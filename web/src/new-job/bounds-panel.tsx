@@ -74,7 +74,7 @@ export function BoundsPanel({
 function Group({ title, children }: { title: string; children: ReactNode }) {
   return (
     <section className="flex flex-col gap-3">
-      <h3 className="border-b pb-1 font-medium text-quiet text-xs">{title}</h3>
+      <h2 className="border-b pb-1 font-medium text-quiet text-xs">{title}</h2>
       {children}
     </section>
   );
@@ -109,13 +109,13 @@ function LimitsGroup({ form }: { form: Form }) {
         <QuantityField
           form={form}
           name="timeout"
-          label="Time in all"
+          label="Time"
           placeholder={as(({ timeout_s }) => writeDuration(timeout_s))}
         />
         <QuantityField
           form={form}
           name="idle_timeout"
-          label="Time without a sign of life"
+          label="Idle time"
           placeholder={as(({ idle_timeout_s }) => writeDuration(idle_timeout_s))}
         />
       </div>

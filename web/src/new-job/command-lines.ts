@@ -7,6 +7,8 @@ import { hereDocument, shellOption, shellWord } from "./shell-words.ts";
 /** Linux gives a program no single argument longer than 128 KiB; characters may be of several bytes, and quotes make it longer. */
 const ARGUMENT_MAX_CHARS = 30_000;
 const CONTINUED = " \\\n  ";
+/** What fits into one line stands in one. */
+const LINE_MAX_CHARS = 72;
 
 const FLAGS: Record<Quantity, string> = {
   cpus: "--cpus",
@@ -53,11 +55,16 @@ export function cliLine(draft: Draft, inputs: Inputs): string {
 
 function runLine(start: string, words: readonly string[], prompt: string): string {
   const line = [start, ...words];
-  if (prompt.endsWith("\n")) return `${[...line, "-"].join(CONTINUED)} ${hereDocument(prompt)}`;
+  if (prompt.endsWith("\n")) return `${inLines([...line, "-"])} ${hereDocument(prompt)}`;
   // One word could be the name of a file, and an option; what is long is no argument.
   const plain = /\s/.test(prompt) && !prompt.startsWith("-") && prompt.length < ARGUMENT_MAX_CHARS;
-  if (plain) return [...line, shellWord(prompt)].join(CONTINUED);
-  return `printf %s ${shellWord(prompt)} | ${[...line, "-"].join(CONTINUED)}`;
+  if (plain) return inLines([...line, shellWord(prompt)]);
+  return `printf %s ${shellWord(prompt)} | ${inLines([...line, "-"])}`;
+}
+
+function inLines(words: readonly string[]): string {
+  const line = words.join(" ");
+  return line.length <= LINE_MAX_CHARS ? line : words.join(CONTINUED);
 }
 
 /** The same with curl. The token is the shell's SEALWORK_TOKEN, and variables are its own too. */

@@ -13,7 +13,9 @@ const SHOWN_MAX_CHARS = 6_000;
 /** The same job from a terminal, as it stands at the moment. */
 export function CommandPanel({ draft, inputs }: { draft: Draft; inputs: Inputs }) {
   const [way, setWay] = useState("cli");
-  const later = useDeferredValue(draft);
+  const later = useDeferredValue(
+    draft.prompt.trim() === "" ? { ...draft, prompt: "What is to be done" } : draft,
+  );
   const line = useMemo(
     () => (way === "cli" ? cliLine(later, inputs) : curlLine(later, inputs, serverOrigin())),
     [way, later, inputs],

@@ -1,4 +1,5 @@
 import { Link } from "@tanstack/react-router";
+import clsx from "clsx";
 import { Info } from "lucide-react";
 import { Button } from "../ui/button.tsx";
 import type { Form } from "./form.ts";
@@ -12,10 +13,13 @@ export function ModelNotice({ form, onBlock }: { form: Form; onBlock: () => void
   return (
     <div
       role="status"
-      className="flex items-start gap-3 rounded-lg border border-warn-line bg-warn-soft px-4 py-3 text-sm"
+      className={clsx(
+        "flex flex-wrap items-start gap-x-3 gap-y-2 rounded-lg border px-4 py-3 text-sm sm:flex-nowrap",
+        draft.prompt.trim() === "" ? "bg-panel" : "border-warn-line bg-warn-soft",
+      )}
     >
-      <Info aria-hidden className="mt-0.5 size-4 shrink-0 text-warn" />
-      <div className="min-w-0 flex-1">
+      <Info aria-hidden className="mt-0.5 size-4 shrink-0 text-warn max-sm:hidden" />
+      <div className="min-w-0 sm:flex-1">
         <p className="font-medium text-ink">{TITLES[need]}</p>
         <p className="text-soft">
           {need === "steps" ? (

@@ -70,7 +70,7 @@ function NewJob() {
           </div>
           <StartNotices start={start} lost={lost} onLost={() => drafts.choose(inputs)} />
           {trouble !== null && <Trouble error={trouble} />}
-          <div className="grid min-w-0 items-start gap-4 lg:grid-cols-[minmax(0,1fr)_21rem]">
+          <div className="grid min-w-0 items-start gap-4 lg:grid-cols-[minmax(0,1fr)_21rem] lg:grid-rows-[auto_1fr]">
             <div className="flex min-w-0 flex-col gap-4">
               <TaskCard
                 prompt={draft.prompt}

@@ -122,7 +122,7 @@ function Examples({ onChoose }: { onChoose: (example: ExampleTask) => void }) {
       trigger={
         <Button size="sm" look="ghost">
           <Sparkles aria-hidden />
-          Examples
+          <span className="max-sm:sr-only">Examples</span>
         </Button>
       }
     >
