@@ -34,14 +34,16 @@ export function JobMeters({ job }: { job: Job }) {
             most={budget.max_tokens}
             format={formatCount}
           />
-          <Meter
-            name="Cost"
-            tip="What the models cost so far"
-            value={formatCost(usage.cost_usd)}
-            used={usage.cost_usd}
-            most={budget.max_cost_usd}
-            format={formatCost}
-          />
+          {(usage.cost_usd > 0 || budget.max_cost_usd !== null) && (
+            <Meter
+              name="Cost"
+              tip="What the models cost so far"
+              value={formatCost(usage.cost_usd)}
+              used={usage.cost_usd}
+              most={budget.max_cost_usd}
+              format={formatCost}
+            />
+          )}
           <Meter
             name="Calls"
             tip="Calls of models"

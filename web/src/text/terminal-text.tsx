@@ -24,7 +24,7 @@ export function TerminalText({ line }: { line: TerminalLine }) {
 
 function Piece({ span: { text, style, stream } }: { span: Span }) {
   const unread = stream === "stderr" && style.foreground === null && !style.inverse;
-  if (style === PLAIN) return unread ? <span className="text-term-1">{text}</span> : text;
+  if (style === PLAIN) return unread ? <span className="text-(--color-term-1)">{text}</span> : text;
   return (
     <span
       style={colours(style)}
@@ -34,7 +34,7 @@ function Piece({ span: { text, style, stream } }: { span: Span }) {
         style.italic && "italic",
         style.underline && "underline",
         style.struck && "line-through",
-        unread && "text-term-1",
+        unread && "text-(--color-term-1)",
       )}
     >
       {text}

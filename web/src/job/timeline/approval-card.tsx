@@ -38,7 +38,7 @@ export function ApprovalCard({ item, job }: { item: ItemOf<"approval">; job: Job
       meta={<Moment at={item.at} replays={job.phase === "ended"} />}
     >
       <p className="untrusted -mt-1 font-mono text-[0.8125rem]">{visibleLine(title)}</p>
-      {detail.trim() !== "" && detail.trim() !== title.trim() && (
+      {detail.trim() !== "" && !title.trim().endsWith(detail.trim()) && (
         <CodeBlock id={`${item.key} detail`} text={visibleText(detail)} />
       )}
       {open && <Answers job_id={job.job_id} n={n} expires_at={expires_at} />}

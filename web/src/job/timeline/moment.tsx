@@ -1,6 +1,11 @@
 import { useReplay } from "../replay/replay-moment.tsx";
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const CLOCK = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 
 /** When something happened; of a job that has ended a click takes the replay there. */
 export function Moment({ at, replays }: { at: string; replays: boolean }) {

@@ -13,6 +13,7 @@ import {
   HardDriveDownload,
   Minimize2,
   MonitorCog,
+  Play,
   RotateCcw,
   ShieldCheck,
   Sparkles,
@@ -56,8 +57,10 @@ function noteOf({ type, data, job_id }: NotedEvent): Note {
   switch (type) {
     case "job.scheduled":
       return { icon: <Flag />, text: "Scheduled" };
+    case "job.started":
+      return { icon: <Play />, text: "The agent begins" };
     case "phase.changed":
-      return { icon: data.phase === "waiting" ? <Hand /> : <Box />, text: PHASES[data.phase] };
+      return { icon: <Box />, text: PHASES[data.phase] };
     case "cancel.requested":
       return { icon: <Ban />, tone: "warn", text: "Somebody cancelled the job" };
     case "sandbox.linked":

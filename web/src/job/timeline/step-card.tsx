@@ -23,6 +23,8 @@ export function StepCard({ item, job }: { item: ItemOf<"step">; job: Job }) {
   // What a file step writes is in its diff, and code of one line is the title.
   const says_more =
     code.trim() !== title.trim() && !(tool === "file" && files.length > 0) && code.trim() !== "";
+  // The title of code is its first line, which stands below then.
+  const title_in_code = says_more && code.trim().startsWith(title.trim());
   return (
     <Card
       icon={runs ? <LoaderCircle className="animate-spin [animation-duration:2.4s]" /> : icon}
@@ -32,7 +34,11 @@ export function StepCard({ item, job }: { item: ItemOf<"step">; job: Job }) {
           <span className="sr-only">
             Step {step}, {name}:{" "}
           </span>
-          {visibleLine(title) || name}
+          {title_in_code ? (
+            <span className="font-sans text-soft text-xs">{name}</span>
+          ) : (
+            visibleLine(title) || name
+          )}
         </h3>
       }
       meta={

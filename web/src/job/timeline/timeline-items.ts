@@ -4,6 +4,7 @@ import type { EventOf, StoryEvent } from "../events/job-events.ts";
 /** Events that are one quiet line each. */
 const NOTED = [
   "job.scheduled",
+  "job.started",
   "phase.changed",
   "cancel.requested",
   "sandbox.linked",
@@ -57,6 +58,8 @@ export class TimelineItems {
   /** Where in `#items` something is that later events add to. */
   readonly #places = new Map<string, number>();
   #latest_step: number | null = null;
+  /** A script's plan is its steps, and only they say how far it is. */
+  #is_script = false;
 
   /** The items of these events; the same array when nothing that is shown changed. */
   of(events: readonly StoryEvent[]): readonly TimelineItem[] {
@@ -78,6 +81,7 @@ export class TimelineItems {
     this.#items = [];
     this.#places.clear();
     this.#latest_step = null;
+    this.#is_script = false;
     this.#count = 0;
   }
 
@@ -97,8 +101,10 @@ export class TimelineItems {
           files: [],
           screens: [],
         });
+        this.#tick(event.data.step, "active");
         return;
       case "step.ended":
+        this.#tick(event.data.step, "done");
         this.#change("step", `step ${event.data.step}`, (item) => ({ ...item, ended: event }));
         return;
       case "step.displayed":
@@ -164,6 +170,7 @@ export class TimelineItems {
         });
         return;
       default:
+        if (event.type === "job.scheduled") this.#is_script = event.data.agent === "script";
         if (isNoted(event)) this.#items.push({ kind: "note", key, at, event });
     }
   }
@@ -176,6 +183,14 @@ export class TimelineItems {
     const change = (item: ItemOf<"denied">) => ({ ...item, denied: event, count: item.count + count });
     if (near && this.#change("denied", place, change)) return;
     this.#put(place, { kind: "denied", key: `${event.seq}`, at: event.at, denied: event, count });
+  }
+
+  #tick(step: number, state: "active" | "done"): void {
+    if (!this.#is_script) return;
+    this.#change("plan", "plan", (item) => {
+      const steps = item.plan.data.steps.map((one, index) => (index === step - 1 ? { ...one, state } : one));
+      return { ...item, plan: { ...item.plan, data: { ...item.plan.data, steps } } };
+    });
   }
 
   /** Whether the last thing that the agent said is this. */
@@ -215,10 +230,9 @@ export class TimelineItems {
   }
 }
 
-/** A phase that says nothing new, and a sandbox that linked as it should, are not worth a line. */
+/** A phase of which another item says more, and a sandbox that linked as it should, are not worth a line. */
 function isNoted(event: StoryEvent): event is NotedEvent & StoryEvent {
   if (!noted.has(event.type)) return false;
   if (event.type === "sandbox.linked") return event.data.relinked;
-  if (event.type === "phase.changed") return event.data.phase !== "ended" && event.data.phase !== "queued";
-  return true;
+  return event.type !== "phase.changed" || event.data.phase === "starting" || event.data.phase === "packing";
 }
