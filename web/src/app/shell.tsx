@@ -47,7 +47,7 @@ export function Shell() {
         </a>
         <header className="flex h-12 shrink-0 items-center gap-1 border-b bg-panel px-3 sm:px-4">
           <Link to="/" className="mr-3 flex items-center gap-2 rounded-md font-semibold tracking-tight">
-            <img src={seal} alt="" className="size-6" />
+            <img src={seal} alt="" className="size-6 shrink-0" />
             <span className="max-sm:sr-only">Sealwork</span>
           </Link>
           <nav aria-label="Pages" className="flex items-center gap-0.5">
