@@ -1,4 +1,5 @@
 // An extension of Jupyter Lab: the agent writes its cells into the notebook's file, and this brings them into the notebook that is open.
+// Before that it sees to it that Lab can keep things in the browser, because without that Lab would load itself again for ever.
 // It stands here as Lab loads it (a container of module federation), because it needs nothing of Lab's own modules.
 (() => {
   const PATH = ".sealwork/session.ipynb";
@@ -61,6 +62,36 @@
     // What it would ask a person before it saves, whether that may replace what is new in the file, is answered: it is all here.
     context._updateContentsModel?.({ ...file, content: undefined });
   }
+
+  /** A browser that keeps the cookies of frames from pages keeps its storage from them too: what would be kept there lasts as long as the page. */
+  class PageStorage {
+    #kept = new Map();
+    get length() {
+      return this.#kept.size;
+    }
+    key(index) {
+      return [...this.#kept.keys()][index] ?? null;
+    }
+    getItem(name) {
+      return this.#kept.get(String(name)) ?? null;
+    }
+    setItem(name, value) {
+      this.#kept.set(String(name), String(value));
+    }
+    removeItem(name) {
+      this.#kept.delete(String(name));
+    }
+    clear() {
+      this.#kept.clear();
+    }
+  }
+
+  for (const name of ["localStorage", "sessionStorage"])
+    try {
+      globalThis[name].getItem("");
+    } catch {
+      Object.defineProperty(globalThis, name, { value: new PageStorage() });
+    }
 
   globalThis._JUPYTERLAB ??= {};
   globalThis._JUPYTERLAB["sealwork-session"] = {
