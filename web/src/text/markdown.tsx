@@ -30,7 +30,11 @@ const COMPONENTS: Components = {
     </ol>
   ),
   pre: ({ children }) => (
-    <pre className="overflow-x-auto rounded-md bg-sunken px-3 py-2 text-xs [&_code]:bg-transparent [&_code]:p-0">
+    <pre
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a wide one scrolls, which the keyboard must be able to do.
+      tabIndex={0}
+      className="overflow-x-auto rounded-md bg-sunken px-3 py-2 text-xs [&_code]:bg-transparent [&_code]:p-0"
+    >
       {children}
     </pre>
   ),
