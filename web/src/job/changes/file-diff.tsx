@@ -33,7 +33,7 @@ export function FileDiff({
       <p className="px-3 py-2 text-quiet text-xs">
         {change === "deleted"
           ? "It was deleted."
-          : `${formatSize(size_bytes)} that are no text, or too much to be compared.`}
+          : `${formatSize(size_bytes)}. Which lines of it changed was not recorded.`}
       </p>
     );
   const cut = diff_blob !== null && whole === undefined;

@@ -17,6 +17,8 @@ export type ChartSpec = {
   colour: ChartColour;
   /** The curve keeps its value until the next sample, as counts do. */
   stepped?: boolean;
+  /** Its data has a second curve, of the most until then. */
+  peaks?: boolean;
   /** Drawn as a line once the curve comes near. */
   limit: number | null;
   /** What the axis reaches at least. */
@@ -26,7 +28,8 @@ export type ChartSpec = {
   steps?: number[];
 };
 
-type Data = [at: number[], values: (number | null)[]];
+/** With a third array that is drawn as a broken line: the most until then. */
+type Data = [at: number[], ...curves: (number | null)[][]];
 
 /**
  * One curve over the time of a job, in ms. Charts of one `group` share their cursor. `moment` is where a replay is; `onPick` is told the time
@@ -160,6 +163,18 @@ function optionsOf(options: {
         points: { show: false },
         ...(spec.stepped === true && stepped && { paths: stepped }),
       },
+      ...(spec.peaks === true
+        ? [
+            {
+              stroke,
+              width: 1,
+              dash: [2, 3],
+              spanGaps: true,
+              points: { show: false },
+              ...(stepped && { paths: stepped }),
+            },
+          ]
+        : []),
     ],
     hooks: {
       draw: [

@@ -7,21 +7,31 @@ export type MetricSeries = {
   /** Of all cpus that the job may have, in percent, as it was on average since the sample before. */
   cpu_percent: (number | null)[];
   memory_bytes: number[];
+  /** The most until then. */
+  memory_peak_bytes: number[];
   disk_bytes: (number | null)[];
   pids: number[];
 };
 
-/** `from` is when the job was scheduled, in ms since the epoch. */
+/** `from` is when the job was scheduled, `started_at` when its sandbox was there, both in ms since the epoch. */
 export function seriesOf(
   samples: readonly Timed<"metrics.sampled">[],
-  { from, cpus }: { from: number; cpus: number },
+  { from, started_at, cpus }: { from: number; started_at: number | null; cpus: number },
 ): MetricSeries {
-  const series: MetricSeries = { at: [], cpu_percent: [], memory_bytes: [], disk_bytes: [], pids: [] };
-  let before: Timed<"metrics.sampled"> | null = null;
+  const series: MetricSeries = {
+    at: [],
+    cpu_percent: [],
+    memory_bytes: [],
+    memory_peak_bytes: [],
+    disk_bytes: [],
+    pids: [],
+  };
+  let before: CpuUse | null = started_at === null ? null : { at: started_at, data: { cpu_ms: 0 } };
   for (const sample of samples) {
-    const { memory_bytes, disk_bytes, pids } = sample.data;
+    const { memory_bytes, memory_peak_bytes, disk_bytes, pids } = sample.data;
     series.at.push(sample.at - from);
     series.memory_bytes.push(memory_bytes);
+    series.memory_peak_bytes.push(memory_peak_bytes);
     series.disk_bytes.push(disk_bytes);
     series.pids.push(pids);
     series.cpu_percent.push(before === null ? null : cpuPercent(before, sample, cpus));
@@ -30,11 +40,10 @@ export function seriesOf(
   return series;
 }
 
-function cpuPercent(
-  before: Timed<"metrics.sampled">,
-  after: Timed<"metrics.sampled">,
-  cpus: number,
-): number | null {
+type CpuUse = { at: number; data: { cpu_ms: number } };
+
+/** How much of the cpus that a job may have it used between two samples, in percent; null when they are of one moment. */
+export function cpuPercent(before: CpuUse, after: CpuUse, cpus: number): number | null {
   const passed_ms = after.at - before.at;
   if (passed_ms <= 0) return null;
   // A sandbox that took over counts from nothing.

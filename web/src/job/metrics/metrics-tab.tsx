@@ -15,6 +15,8 @@ import { MetricsTable } from "./metrics-table.tsx";
 type Metric = {
   name: string;
   values: (series: MetricSeries) => (number | null)[];
+  /** The most until each sample, where it is told; else the most of the samples. */
+  peaks?: (series: MetricSeries) => number[];
   spec: ChartSpec;
   /** What it may be at most, in words. */
   bound: string;
@@ -25,18 +27,19 @@ export function MetricsTab({ job }: { job: Job }) {
   const { events, complete } = useJobEvents();
   const { at, seek } = useReplay();
   const story = storyOf(events);
-  const { samples, steps } = story;
+  const { samples, steps, linked_at } = story;
   const from = Date.parse(job.timings.scheduled_at);
   const { cpus } = job.limits;
   const count = samples.length;
   const series = useMemo(
-    () => (count >= 0 ? seriesOf(samples, { from, cpus }) : null),
-    [samples, count, from, cpus],
+    () => (count >= 0 ? seriesOf(samples, { from, started_at: linked_at, cpus }) : null),
+    [samples, count, from, linked_at, cpus],
   );
   const metrics = useMetrics(job);
   const [hovered, setHovered] = useState<number | null>(null);
   const [first, last] = [series?.at[0], series?.at.at(-1)];
-  const span = useMemo(() => ({ from: first ?? 0, to: last ?? 1 }), [first, last]);
+  const begin = Math.min(first ?? 0, linked_at === null ? Number.POSITIVE_INFINITY : linked_at - from);
+  const span = useMemo(() => ({ from: Math.max(0, begin), to: last ?? 1 }), [begin, last]);
   const step_count = steps.length;
   const marks = useMemo(
     () =>
@@ -91,14 +94,18 @@ function MetricPanel({
   chart: Omit<Parameters<typeof Chart>[0], "spec" | "data">;
 }) {
   const values = metric.values(series);
-  const data = useMemo((): [number[], (number | null)[]] => [series.at, values], [series, values]);
+  const peaks = metric.peaks?.(series);
+  const data = useMemo(
+    (): [number[], ...(number | null)[][]] => [series.at, values, ...(peaks === undefined ? [] : [peaks])],
+    [series, values, peaks],
+  );
   const value = values[shown] ?? null;
-  const peak = values.reduce<number>((most, one) => Math.max(most, one ?? 0), 0);
+  const peak = (peaks ?? values).reduce<number>((most, one) => Math.max(most, one ?? 0), 0);
   const { format } = metric.spec;
   return (
     <section aria-label={metric.name} className="min-w-0 rounded-lg border bg-panel">
       <header className="flex flex-wrap items-baseline gap-x-2 px-3 pt-2.5">
-        <h3 className="font-medium text-sm">{metric.name}</h3>
+        <h2 className="font-medium text-sm">{metric.name}</h2>
         <span className="tabular font-semibold text-base">{value === null ? "–" : format(value)}</span>
         <span className="tabular ml-auto text-quiet text-xs">
           peak {format(peak)} · {metric.bound}
@@ -129,9 +136,11 @@ function useMetrics({ limits }: Job): Metric[] {
       {
         name: "Memory",
         values: (series) => series.memory_bytes,
+        peaks: (series) => series.memory_peak_bytes,
         bound: `limit ${formatSize(memory_bytes)}`,
         spec: {
           colour: "other",
+          peaks: true,
           limit: memory_bytes,
           top: 4 * KIB * KIB,
           format: formatSize,

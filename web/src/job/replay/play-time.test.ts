@@ -12,7 +12,7 @@ test("an idle part is played in a second, and what lies around it as it was", ()
   assert.equal(time.toPlay(31_500), 2_000, "half of the idle part is half of its second");
   assert.equal(time.toPlay(61_500), 2_500);
   assert.equal(time.toPlay(62_000), 3_000);
-  assert.deepEqual(time.shortened, [{ from: 1_500, to: 2_500 }]);
+  assert.deepEqual(time.shortened, [{ at: 1_500, to: 2_500 }]);
 });
 
 test("real time to play time and back is the same moment", () => {

@@ -12,12 +12,12 @@ export class PlayTime {
   readonly #real: readonly number[];
   readonly #play: readonly number[];
   /** Parts of the play time that stand for more real time than they take. */
-  readonly shortened: readonly { from: number; to: number }[];
+  readonly shortened: readonly { at: number; to: number }[];
 
   private constructor(
     real: readonly number[],
     play: readonly number[],
-    shortened: readonly { from: number; to: number }[],
+    shortened: readonly { at: number; to: number }[],
   ) {
     this.#real = real;
     this.#play = play;
@@ -29,7 +29,7 @@ export class PlayTime {
     const end = Math.max(0, real_ms);
     const real = [0];
     const play = [0];
-    const shortened: { from: number; to: number }[] = [];
+    const shortened: { at: number; to: number }[] = [];
     let last = 0;
     let played = 0;
     const pass = (moment: number): void => {
@@ -41,7 +41,7 @@ export class PlayTime {
         }
         real.push(moment);
         play.push(from + IDLE_PLAYED_MS);
-        shortened.push({ from, to: from + IDLE_PLAYED_MS });
+        shortened.push({ at: from, to: from + IDLE_PLAYED_MS });
         played = from + IDLE_PLAYED_MS;
       }
       last = Math.max(last, moment);

@@ -2,10 +2,12 @@ import clsx from "clsx";
 import { type KeyboardEvent, type PointerEvent, useMemo, useRef, useState } from "react";
 import { formatDuration } from "../../../../src/contract/units.ts";
 import { clockText } from "./clock-text.ts";
+import type { PlayTime } from "./play-time.ts";
 import type { ReplayClock } from "./replay-clock.ts";
 import { moveByKey } from "./replay-keys.ts";
 import { useClock } from "./replay-moment.tsx";
 import type { MarkKind, Story } from "./story.ts";
+import { countOf } from "./times.ts";
 import { COLUMNS, drawTrack, seenAt } from "./track-picture.ts";
 
 const MARK_COLOURS: Record<MarkKind, string> = {
@@ -69,7 +71,7 @@ export function ReplayTrack({ clock, story, from }: { clock: ReplayClock; story:
     >
       {picture !== null && (
         <>
-          <Lane className="inset-y-0 h-full" paths={[[picture.idle, "fill-hover"]]} />
+          <Lane className="inset-y-0 h-full" paths={[[picture.idle, "fill-sunken"]]} />
           <Lane
             className="top-0 h-1.5"
             paths={(Object.keys(MARK_COLOURS) as MarkKind[]).map((kind) => [
@@ -160,6 +162,13 @@ function Playhead({ clock, story, from }: { clock: ReplayClock; story: Story; fr
   );
 }
 
+/** How long the idle part really took that a place of the play time lies in. */
+function idleAt(time: PlayTime, played_ms: number): number | null {
+  const { shortened } = time;
+  const part = shortened[countOf(shortened, played_ms) - 1];
+  return part === undefined || played_ms > part.to ? null : time.toReal(part.to) - time.toReal(part.at);
+}
+
 const HOVER_WIDTH = 256;
 
 function Hover({
@@ -183,6 +192,7 @@ function Hover({
     time.toReal(share * time.play_ms + near) - real,
   );
   const { step, marks, more } = seenAt(story, from + real, within);
+  const idle = idleAt(time, share * time.play_ms);
   const left = Math.min(Math.max(0, share * width - HOVER_WIDTH / 2), Math.max(0, width - HOVER_WIDTH));
   return (
     <>
@@ -199,6 +209,7 @@ function Hover({
           <span className="tabular font-medium">{clockText(real, time.real_ms)}</span>
           <span className="tabular text-quiet">{new Date(from + real).toLocaleTimeString()}</span>
         </div>
+        {idle !== null && <div className="text-quiet">Nothing happened for {formatDuration(idle)}</div>}
         {step !== null && (
           <div className="untrusted line-clamp-2 text-soft">
             <span className="text-quiet">Step {step.number}</span> {step.title}

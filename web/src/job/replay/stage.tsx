@@ -1,10 +1,9 @@
-import { useMemo } from "react";
 import type { Job } from "../../../../src/contract/job.ts";
 import { formatCost, formatCount, formatDuration, formatSize } from "../../../../src/contract/units.ts";
 import { visibleLine } from "../../text/visible-text.ts";
 import { useJobEvents } from "../events/job-events-provider.tsx";
+import { cpuPercent } from "../metrics/metric-series.ts";
 import { Panel } from "../overview/panel.tsx";
-import { Meter, Meters } from "../overview/usage-panel.tsx";
 import { StageCapture } from "./stage-capture.tsx";
 import { StageFiles } from "./stage-files.tsx";
 import { StageOutput } from "./stage-output.tsx";
@@ -19,31 +18,36 @@ export function Stage({ job, at }: { job: Job; at: number }) {
   const step = lastUntil(story.steps, at);
   return (
     <>
-      <StageStep story={story} step={step} at={at} />
+      <StageStep job={job} story={story} step={step} at={at} />
       {story.captures.length > 0 && <StageCapture job_id={job.job_id} capture={capture} />}
       {step !== null && <StageOutput job_id={job.job_id} events={events} step={step} at={at} />}
       <StageFiles job_id={job.job_id} story={story} at={at} />
-      <StageUsage job={job} story={story} at={at} />
     </>
   );
 }
 
-function StageStep({ story, step, at }: { story: Story; step: Step | null; at: number }) {
+/** What it was at, and what it had used up until then. */
+function StageStep({ job, story, step, at }: { job: Job; story: Story; step: Step | null; at: number }) {
   const phase = lastUntil(story.phases, at)?.data.phase ?? "queued";
-  if (step === null)
-    return (
-      <Panel title="At that moment">
-        <p className="text-base">The job was {PHASES[phase]}.</p>
-      </Panel>
-    );
-  const ended = step.ended !== null && step.ended.at <= at ? step.ended : null;
-  const state =
-    ended === null ? `ran for ${formatDuration(at - step.at)}` : ended.data.ok ? "was done" : "had failed";
   return (
-    <Panel title={`Step ${step.number} of ${story.steps.length} ${state}`}>
-      <code className="untrusted line-clamp-3 text-ink text-sm">{visibleLine(step.title)}</code>
+    <Panel
+      title={
+        step === null ? "At that moment" : `Step ${step.number} of ${story.steps.length} ${stateOf(step, at)}`
+      }
+    >
+      {step === null ? (
+        <p className="text-base">The job was {PHASES[phase]}.</p>
+      ) : (
+        <code className="untrusted line-clamp-2 text-ink text-sm">{visibleLine(step.title)}</code>
+      )}
+      <StageUsage job={job} story={story} at={at} />
     </Panel>
   );
+}
+
+function stateOf(step: Step, at: number): string {
+  if (step.ended === null || step.ended.at > at) return `had run for ${formatDuration(at - step.at)}`;
+  return step.ended.data.ok ? "was done" : "had failed";
 }
 
 const PHASES = {
@@ -56,55 +60,39 @@ const PHASES = {
 };
 
 function StageUsage({ job, story, at }: { job: Job; story: Story; at: number }) {
-  const { spent, samples } = story;
+  const { spent, samples, linked_at } = story;
   const so_far = lastUntil(spent, at);
   const count = countOf(samples, at);
   const sample = samples[count - 1];
-  const before = samples[count - 2];
-  const cpu = useMemo(() => {
-    if (sample === undefined || before === undefined || sample.at <= before.at) return null;
-    const used = Math.max(0, sample.data.cpu_ms - before.data.cpu_ms);
-    return (100 * used) / ((sample.at - before.at) * job.limits.cpus);
-  }, [sample, before, job.limits.cpus]);
-  if (spent.length === 0 && samples.length === 0) return null;
+  const before =
+    samples[count - 2] ?? (linked_at === null ? undefined : { at: linked_at, data: { cpu_ms: 0 } });
+  const cpu =
+    sample === undefined || before === undefined ? null : cpuPercent(before, sample, job.limits.cpus);
+  const figures: [name: string, value: string][] = [
+    ...(spent.length === 0
+      ? []
+      : ([
+          ["Tokens", formatCount(so_far?.tokens ?? 0)],
+          ["Cost", formatCost(so_far?.cost_usd ?? 0)],
+          ["Model calls", formatCount(so_far?.calls ?? 0)],
+        ] satisfies [string, string][])),
+    ...(samples.length === 0
+      ? []
+      : ([
+          ["CPU", cpu === null ? "–" : `${Math.round(cpu)}%`],
+          ["Memory", sample === undefined ? "–" : formatSize(sample.data.memory_bytes)],
+          ["Processes", sample === undefined ? "–" : sample.data.pids.toLocaleString()],
+        ] satisfies [string, string][])),
+  ];
+  if (figures.length === 0) return null;
   return (
-    <Panel title="Used until then">
-      <Meters>
-        {spent.length > 0 && (
-          <>
-            <Meter
-              name="Tokens"
-              value={formatCount(so_far?.tokens ?? 0)}
-              used={so_far?.tokens ?? 0}
-              bound={job.budget.max_tokens}
-              format={formatCount}
-            />
-            <Meter
-              name="Cost"
-              value={formatCost(so_far?.cost_usd ?? 0)}
-              used={so_far?.cost_usd ?? 0}
-              bound={job.budget.max_cost_usd}
-              format={formatCost}
-            />
-            <Meter name="Model calls" value={formatCount(so_far?.calls ?? 0)} />
-          </>
-        )}
-        <Meter
-          name="CPU"
-          value={cpu === null ? "–" : `${Math.round(cpu)}%`}
-          used={cpu ?? 0}
-          bound={100}
-          format={(value) => `${value}%`}
-        />
-        <Meter
-          name="Memory"
-          value={sample === undefined ? "–" : formatSize(sample.data.memory_bytes)}
-          used={sample?.data.memory_bytes ?? 0}
-          bound={job.limits.memory_bytes}
-          format={formatSize}
-        />
-        <Meter name="Processes" value={sample === undefined ? "–" : sample.data.pids.toLocaleString()} />
-      </Meters>
-    </Panel>
+    <dl className="mt-3 flex flex-wrap gap-x-7 gap-y-2 border-t pt-3">
+      {figures.map(([name, value]) => (
+        <div key={name} className="min-w-14">
+          <dt className="text-quiet text-xs">{name}</dt>
+          <dd className="tabular font-semibold text-base">{value}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }

@@ -53,7 +53,7 @@ export function drawTrack(story: Story, from: number, time: PlayTime): TrackPict
     density,
     steps: spans(story.steps.filter(({ ended }) => ended?.data.ok !== false)),
     failed_steps: spans(story.steps.filter(({ ended }) => ended?.data.ok === false)),
-    idle: spansOf(time.shortened.map((part) => ({ from: part.from * scale, to: part.to * scale }))),
+    idle: spansOf(time.shortened.map((part) => ({ from: part.at * scale, to: part.to * scale }))),
     marks,
   };
 }
