@@ -30,9 +30,9 @@ export function JobHeader({ job }: { job: Job }) {
   const has_more = job.prompt.trim() !== first.trim() || title.length > 90;
   return (
     <header className="flex shrink-0 flex-col gap-1 border-b bg-panel px-3 py-2 sm:px-4">
-      <div className="flex items-center gap-3">
+      <div className="flex flex-wrap items-center justify-between gap-x-3 gap-y-1">
         <JobStatus job={job} className="shrink-0" />
-        <h1 className="min-w-0 flex-1 font-semibold text-base">
+        <h1 className="min-w-0 flex-1 font-semibold text-base max-sm:order-last max-sm:basis-full">
           {has_more ? (
             <button
               type="button"

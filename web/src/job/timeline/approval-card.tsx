@@ -4,7 +4,7 @@ import { formatWholeSeconds } from "../../../../src/contract/units.ts";
 import { visibleLine, visibleText } from "../../text/visible-text.ts";
 import { Button } from "../../ui/button.tsx";
 import { useNow } from "../../ui/clock.ts";
-import { Card } from "./card.tsx";
+import { Card, QuietLine } from "./card.tsx";
 import { CodeBlock } from "./code-block.tsx";
 import { Moment } from "./moment.tsx";
 import type { ItemOf } from "./timeline-items.ts";
@@ -15,33 +15,38 @@ const KINDS: Record<OpenApproval["kind"], string> = {
   step: "May it run this step?",
   permission: "May it do this?",
 };
-const WHY = { person: "", timeout: ": nobody answered in time", job_end: ": the job ended" };
+const WHY = { person: "", timeout: ", as nobody answered in time", job_end: ", as the job ended" };
 
-/** A question of the job; with its answer once there is one. */
+/** A question of the job. Once it is answered one line says how: what was allowed follows. */
 export function ApprovalCard({ item, job }: { item: ItemOf<"approval">; job: Job }) {
   const { asked, given } = item;
   const { n, kind, title, detail, expires_at } = asked.data;
-  const open = given === null && job.phase !== "ended";
-  const allowed = given?.data.decision === "allow";
+  const moment = <Moment at={item.at} replays={job.phase === "ended"} />;
+  if (given !== null || job.phase === "ended") {
+    const allowed = given?.data.decision === "allow";
+    const word = given === null ? "Not answered" : allowed ? "Allowed" : "Denied";
+    return (
+      <QuietLine icon={allowed ? <Check /> : <ShieldX />} meta={moment}>
+        <span className="font-medium text-soft">
+          {word}
+          {given !== null && WHY[given.data.by]}:
+        </span>{" "}
+        <span className="line-clamp-2">{visibleLine(title)}</span>
+      </QuietLine>
+    );
+  }
   return (
     <Card
-      icon={open ? <Hand /> : allowed ? <Check /> : <ShieldX />}
-      tone={open ? "person" : allowed ? "good" : "quiet"}
-      title={
-        <h3>
-          <span className="font-medium">
-            {open ? KINDS[kind] : given === null ? "Not answered" : allowed ? "Allowed" : "Denied"}
-          </span>
-          {given !== null && <span className="text-quiet">{WHY[given.data.by]}</span>}
-        </h3>
-      }
-      meta={<Moment at={item.at} replays={job.phase === "ended"} />}
+      icon={<Hand />}
+      tone="person"
+      title={<h3 className="font-medium">{KINDS[kind]}</h3>}
+      meta={moment}
     >
       <p className="untrusted -mt-1 font-mono text-[0.8125rem]">{visibleLine(title)}</p>
       {detail.trim() !== "" && !title.trim().endsWith(detail.trim()) && (
         <CodeBlock id={`${item.key} detail`} text={visibleText(detail)} />
       )}
-      {open && <Answers job_id={job.job_id} n={n} expires_at={expires_at} />}
+      <Answers job_id={job.job_id} n={n} expires_at={expires_at} />
     </Card>
   );
 }

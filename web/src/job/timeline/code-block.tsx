@@ -15,7 +15,7 @@ export function CodeBlock({ id, text, cut = false }: { id: string; text: string;
   const shown = long && open !== true ? lines.slice(0, SHOWN_LINES) : lines;
   return (
     <div className="flex min-w-0 flex-col items-start gap-1">
-      <pre className="untrusted w-full min-w-0 whitespace-pre-wrap rounded-md bg-sunken px-3 py-2 text-xs [tab-size:4]">
+      <pre className="untrusted w-full min-w-0 whitespace-pre-wrap border-line-strong border-l-2 pl-3 text-xs [tab-size:4]">
         {shown.join("\n")}
         {cut && shown.length === lines.length && "\n…"}
       </pre>

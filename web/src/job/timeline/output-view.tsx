@@ -48,7 +48,8 @@ export function OutputView({ item, job }: { item: ItemOf<"step">; job: Job }) {
   useEffect(() => {
     if (idle && earlier && (begins_late || too_few)) readEarlier();
   });
-  if (output === null || (lines.length === 0 && output.error === null)) return null;
+  const blank = lines.every(({ spans }) => spans.every(({ text }) => text.trim() === ""));
+  if (output === null || (blank && !earlier && output.error === null)) return null;
   const more = (from > 0 || earlier) && count < CARD_LINES_MAX;
   return (
     <div className="flex min-w-0 flex-col items-start gap-1">
