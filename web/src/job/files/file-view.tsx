@@ -56,7 +56,10 @@ export function FileView({
   const editable = place.live && whole && content.text !== null && as_text;
   const other = SHOWN_AS[kind];
   return (
-    <section aria-label={visibleLine(nameOf(entry.path))} className="flex min-h-0 min-w-0 flex-1 flex-col">
+    <section
+      aria-label={visibleLine(nameOf(entry.path))}
+      className="flex min-h-0 min-w-0 flex-1 flex-col bg-panel"
+    >
       <div className="flex h-11 shrink-0 items-center gap-1 border-b px-2">
         <IconButton label="Back to the files" size="sm" onClick={onBack} className="@2xl:hidden">
           <ArrowLeft />

@@ -34,14 +34,12 @@ function NotebookFirst({ job }: { job: Job }) {
   const { data: has_notebook, isError } = useQuery({
     queryKey: ["session notebook", job.job_id],
     queryFn: async ({ signal }) => {
-      try {
-        const folder = `/jobs/${job.job_id}/files?${new URLSearchParams({ path: NOTEBOOK_FOLDER })}`;
-        const { entries } = await requestJson<FileList>(folder, { signal });
-        return entries.some(({ path }) => path === `${NOTEBOOK_FOLDER}/${NOTEBOOK}`);
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return false;
-        throw error;
-      }
+      const has = async (folder: string, path: string): Promise<boolean> => {
+        const list = `/jobs/${job.job_id}/files?${new URLSearchParams({ path: folder })}`;
+        const { entries } = await requestJson<FileList>(list, { signal });
+        return entries.some((entry) => entry.path === path);
+      };
+      return (await has("", NOTEBOOK_FOLDER)) && has(NOTEBOOK_FOLDER, `${NOTEBOOK_FOLDER}/${NOTEBOOK}`);
     },
     gcTime: 0,
   });
