@@ -1,7 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import type { AgentsAnswer, DoctorAnswer, ProvidersAnswer, Template } from "../../../src/contract/api.ts";
-import type { TokensAnswer } from "../../../src/contract/sign-in-api.ts";
-import { requestJson } from "./request.ts";
+import type { TokenMade, TokenRequestInput, TokensAnswer } from "../../../src/contract/sign-in-api.ts";
+import { request, requestJson } from "./request.ts";
 
 /** What does not change while a server runs. */
 const FIXED = { staleTime: Number.POSITIVE_INFINITY };
@@ -41,3 +41,18 @@ export const healthQuery = queryOptions({
   queryFn: ({ signal }) => requestJson<{ status: "ok"; version: string }>("/healthz", { signal }),
   ...FIXED,
 });
+
+/** The answer alone has the token itself. */
+export function makeToken(wanted: TokenRequestInput): Promise<TokenMade> {
+  return requestJson("/tokens", { method: "POST", json: wanted });
+}
+
+/** Whoever came in by it is out from then on. */
+export async function revokeToken(token_id: string): Promise<void> {
+  await request(`/tokens/${token_id}`, { method: "DELETE" });
+}
+
+/** Signs this browser out. */
+export async function signOut(): Promise<void> {
+  await request("/sign-out", { method: "POST" });
+}

@@ -8,18 +8,13 @@ import { Field, TextArea } from "../ui/field.tsx";
 import { type Option, Select } from "../ui/select.tsx";
 import { Switch } from "../ui/switch.tsx";
 import { differencesOf } from "./differences.ts";
+import { EGRESS_WORDS } from "./egress-words.ts";
 import { type Form, templateOf } from "./form.ts";
 import { faultAt } from "./job-request.ts";
 import { PairsField } from "./pairs-field.tsx";
 import { QuantityField } from "./quantity-field.tsx";
 
 const AS_TEMPLATE = "*";
-const EGRESS_WORDS: Record<EgressPolicy, string> = {
-  none: "Nothing",
-  allow: "Listed hosts only",
-  packages: "Package registries",
-  internet: "The internet",
-};
 const APPROVAL: Option[] = [
   { value: "never", label: "Never", hint: "The sandbox is the wall." },
   {

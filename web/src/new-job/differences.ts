@@ -1,4 +1,5 @@
 import type { Draft } from "./draft.ts";
+import { EGRESS_WORDS } from "./egress-words.ts";
 import { hostsOf } from "./job-request.ts";
 
 /** What a draft asks for beyond agent, model and template, in a few words each; empty when nothing. */
@@ -14,7 +15,8 @@ export function differencesOf(draft: Draft): string[] {
   say(draft.timeout, (time) => `at most ${time}`);
   say(draft.idle_timeout, (time) => `${time} idle`);
   const hosts = hostsOf(draft.hosts).length;
-  if (draft.egress !== "") words.push(EGRESS[draft.egress]);
+  if (draft.egress !== "")
+    words.push(draft.egress === "none" ? "no network" : EGRESS_WORDS[draft.egress].toLowerCase());
   if (hosts > 0) words.push(hosts === 1 ? "1 host" : `${hosts} hosts`);
   say(draft.max_tokens, (count) => `${count} tokens`);
   say(draft.max_cost, (dollars) => `$${dollars}`);
@@ -34,10 +36,3 @@ export function differencesOf(draft: Draft): string[] {
     if (count > 0) words.push(`${count} ${noun}${count === 1 ? "" : "s"}`);
   }
 }
-
-const EGRESS = {
-  none: "no network",
-  allow: "listed hosts only",
-  packages: "package registries",
-  internet: "the internet",
-};

@@ -1,13 +1,21 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
-import { request } from "../api/request.ts";
+import { ApiError, request } from "../api/request.ts";
 import seal from "../assets/seal.svg";
 import { useFeed } from "../feed/use-feed.ts";
 import { Button } from "../ui/button.tsx";
+import { CopyButton } from "../ui/copy-button.tsx";
 import { Field, Input } from "../ui/field.tsx";
 import { Trouble, wordsOf } from "../ui/trouble.tsx";
 
+/** Why somebody was sent here, by the word in the address. */
+const FAILURES: Record<string, string> = {
+  link: "That link has been used already, or is older than 30 seconds. Make a new one:",
+};
+const OTHER_FAILURE = "That did not sign you in. Try once more:";
+
+/** The way in: a link from a terminal, or a token. */
 export function SignInPage() {
   const { to, failed } = useSearch({ from: "/sign-in" });
   const [token, setToken] = useState("");
@@ -19,6 +27,7 @@ export function SignInPage() {
   const signIn = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
     setBusy(true);
+    setError(null);
     try {
       await request("/sign-in", { method: "POST", json: { token } });
       queries.clear();
@@ -29,51 +38,63 @@ export function SignInPage() {
       setBusy(false);
     }
   };
+  const wrong = error instanceof ApiError && (error.status === 401 || error.status === 422);
   return (
-    <main className="flex min-h-full items-center justify-center p-4">
-      <div className="w-full max-w-sm rounded-lg border bg-panel p-6 shadow-pop/5">
-        <img src={seal} alt="" className="mb-4 size-10" />
-        <h1 className="font-semibold text-xl tracking-tight">Sign in to Sealwork</h1>
-        <p className="mt-1 text-quiet text-sm">
-          <code className="rounded-sm bg-sunken px-1 py-0.5 text-ink text-xs">sealwork open</code> in a
-          terminal opens the dashboard signed in. Or give a token:
-        </p>
-        {failed !== undefined && error === null && (
-          <div className="mt-4">
-            <Trouble
-              error={
-                new Error(
-                  "That link has been used, or is older than 30 seconds. Make a new one with sealwork open.",
-                )
-              }
-            />
-          </div>
-        )}
-        <form onSubmit={(event) => void signIn(event)} className="mt-4 flex flex-col gap-3">
-          <Field
-            label="Token"
-            error={error === null ? undefined : wordsOf(error).message}
-            hint="The file token in the server's data folder has one; Settings → Tokens makes more."
+    <main className="flex min-h-full flex-col items-center justify-center gap-6 p-4">
+      <div className="w-full max-w-sm">
+        <div className="mb-6 flex flex-col items-center gap-3 text-center">
+          <img src={seal} alt="" className="size-12" />
+          <h1 className="font-semibold text-xl tracking-tight">Sign in to Sealwork</h1>
+        </div>
+        <div className="rounded-lg border bg-panel">
+          <section aria-label="By a link" className="flex flex-col gap-2 px-5 py-4">
+            {failed !== undefined && error === null && (
+              <p role="alert" className="text-sm text-warn">
+                {FAILURES[failed] ?? OTHER_FAILURE}
+              </p>
+            )}
+            <p className="text-sm text-soft">
+              In a terminal on the server's machine this opens the dashboard, signed in:
+            </p>
+            <p className="flex items-center justify-between rounded-md border bg-sunken py-1 pr-1 pl-3">
+              <code className="text-sm">sealwork open</code>
+              <CopyButton text="sealwork open" label="Copy the command" />
+            </p>
+          </section>
+          <form
+            onSubmit={(event) => void signIn(event)}
+            className="flex flex-col gap-3 border-t px-5 pt-4 pb-5"
           >
-            <Input
-              type="password"
-              autoComplete="current-password"
-              autoFocus
-              required
-              value={token}
-              onChange={({ target }) => setToken(target.value)}
-            />
-          </Field>
-          <Button look="primary" type="submit" disabled={busy || token.trim() === ""}>
-            Sign in
-          </Button>
-        </form>
+            {error !== null && !wrong && <Trouble error={error} />}
+            <Field
+              label="Or give a token"
+              error={wrong ? wordsOf(error).message : undefined}
+              hint="The file token in the server's data folder holds one."
+            >
+              <Input
+                type="password"
+                name="token"
+                autoComplete="current-password"
+                autoFocus
+                required
+                value={token}
+                onChange={({ target }) => setToken(target.value)}
+                className="font-mono"
+              />
+            </Field>
+            <Button look="primary" type="submit" disabled={busy || token.trim() === ""}>
+              {busy ? "Signing in…" : "Sign in"}
+            </Button>
+          </form>
+        </div>
       </div>
     </main>
   );
 }
 
-/** Only a page of ours: a path, never another site. */
-function pageOf(to: string | undefined): string {
-  return to !== undefined && /^\/(?![/\\])/.test(to) && !to.startsWith("/sign-in") ? to : "/";
+/** Only a page of ours, however the address is written. */
+function pageOf(to = "/"): string {
+  const url = URL.parse(to, location.origin);
+  if (url === null || url.origin !== location.origin || url.pathname === "/sign-in") return "/";
+  return `${url.pathname}${url.search}${url.hash}`;
 }
