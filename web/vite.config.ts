@@ -39,6 +39,8 @@ export default defineConfig({
     // Policy lets images and fonts come from files of ours only.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // What the page starts with is one file; by itself the bundler makes one of every part that some later file shares.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: "start", tags: ["$initial"] }] } } },
     reportCompressedSize: false,
     // What the first page may weigh is checked above; the rest loads when it is used.
     chunkSizeWarningLimit: 1_000,
