@@ -162,9 +162,22 @@ function Line({ line }: { line: DiffLine }) {
       </span>
       <code dir="ltr" className={clsx("whitespace-pre pl-2 [tab-size:4] [unicode-bidi:isolate]", text)}>
         <span className={clsx("mr-2 inline-block w-2 select-none", number)}>{sign}</span>
-        {visibleText(cut(line.text))}
+        <Text text={cut(line.text)} />
       </code>
     </div>
+  );
+}
+
+/** A line of a file from Windows says so by a sign of its own, as every line of it does. */
+function Text({ text }: { text: string }) {
+  if (!text.endsWith("\r")) return visibleText(text);
+  return (
+    <>
+      {visibleText(text.slice(0, -1))}
+      <span title="carriage return" className="ml-1 select-none rounded-sm border px-0.5 text-2xs text-quiet">
+        CR
+      </span>
+    </>
   );
 }
 

@@ -239,7 +239,7 @@ function drawSteps(chart: uPlot, steps: readonly ChartStep[], colours: Colours):
     if ((x === last && !failed) || x < bbox.left || x > bbox.left + bbox.width) continue;
     last = x;
     ctx.strokeStyle = failed ? colours.bad : colours.quiet;
-    ctx.globalAlpha = failed ? 0.7 : 1;
+    ctx.globalAlpha = failed ? 0.45 : 1;
     ctx.beginPath();
     ctx.moveTo(x + 0.5, bottom);
     ctx.lineTo(x + 0.5, failed ? bbox.top : bottom - STEP_TICK_PX * devicePixelRatio);

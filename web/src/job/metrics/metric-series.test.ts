@@ -22,13 +22,16 @@ test("the first sample is held against the start of the sandbox", () => {
   assert.deepEqual(cpu_percent, [50]);
 });
 
-test("a sandbox that took over counts from nothing, and two samples of one moment say nothing", () => {
-  const { cpu_percent } = seriesOf([sample(0, 9_000), sample(5_000, 2_500), sample(5_000, 2_600)], {
-    from: 0,
-    started_at: null,
-    cpus: 1,
-  });
-  assert.deepEqual(cpu_percent, [null, 50, null]);
+test("a sandbox that took over counts from nothing, and samples that arrived together are held against the one before", () => {
+  const { cpu_percent } = seriesOf(
+    [sample(0, 9_000), sample(5_000, 2_500), sample(5_010, 4_000), sample(10_000, 5_000)],
+    {
+      from: 0,
+      started_at: null,
+      cpus: 1,
+    },
+  );
+  assert.deepEqual(cpu_percent, [null, 50, null, 50]);
 });
 
 test("a long series is thinned evenly, and keeps its ends", () => {

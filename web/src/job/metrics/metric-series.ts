@@ -34,18 +34,22 @@ export function seriesOf(
     series.memory_peak_bytes.push(memory_peak_bytes);
     series.disk_bytes.push(disk_bytes);
     series.pids.push(pids);
-    series.cpu_percent.push(before === null ? null : cpuPercent(before, sample, cpus));
-    before = sample;
+    const percent: number | null = before === null ? null : cpuPercent(before, sample, cpus);
+    series.cpu_percent.push(percent);
+    if (percent !== null || before === null) before = sample;
   }
   return series;
 }
 
+/** After a connection was lost samples arrive together; how long they were apart is not known then. */
+const APART_MIN_MS = 500;
+
 type CpuUse = { at: number; data: { cpu_ms: number } };
 
-/** How much of the cpus that a job may have it used between two samples, in percent; null when they are of one moment. */
+/** How much of the cpus that a job may have it used between two samples, in percent; null when they are too close. */
 export function cpuPercent(before: CpuUse, after: CpuUse, cpus: number): number | null {
   const passed_ms = after.at - before.at;
-  if (passed_ms <= 0) return null;
+  if (passed_ms < APART_MIN_MS) return null;
   // A sandbox that took over counts from nothing.
   const continues = after.data.cpu_ms >= before.data.cpu_ms;
   const used_ms = after.data.cpu_ms - (continues ? before.data.cpu_ms : 0);

@@ -47,13 +47,15 @@ export function PhaseBars({ job, phases, failed }: { job: Job; phases: Phases; f
             <span className="text-soft">{text}</span>
             <span aria-hidden className="relative h-2.5 overflow-hidden rounded-sm bg-sunken">
               <span
-                className={clsx(
-                  "absolute inset-y-0 rounded-sm",
-                  broke ? "bg-bad" : colour,
-                  open && "animate-pulse-soft",
-                )}
+                className={clsx("absolute inset-y-0 rounded-sm", colour, open && "animate-pulse-soft")}
                 style={{ left: `${left}%`, width: `${width}%` }}
               />
+              {broke && (
+                <span
+                  className="-translate-x-full absolute inset-y-0 w-1.5 rounded-r-sm border-panel border-l-2 bg-bad"
+                  style={{ left: `${left + width}%` }}
+                />
+              )}
             </span>
             <span className="tabular text-right text-ink">
               {formatDuration(to - from)}

@@ -10,13 +10,15 @@ const HASH_SHOWN_CHARS = 12;
 
 /** What the agent said at the end, and the ZIP. */
 export function ResultPanel({ job, result }: { job: Job; result: NonNullable<Job["result"]> }) {
-  const { summary, artifact } = result;
+  const { artifact } = result;
+  // What a script job sums up is why it failed, which stands above.
+  const summary = result.summary === job.reason?.message ? "" : result.summary;
   if (summary === "" && artifact === null) return null;
   return (
     <Panel title="What came of it">
       {summary !== "" && <Markdown text={summary} className="pt-1" />}
       {artifact !== null && (
-        <div className="mt-3 flex flex-wrap items-center gap-x-4 gap-y-2 rounded-md border bg-sunken px-3 py-2.5">
+        <div className="not-first:mt-3 flex flex-wrap items-center gap-x-4 gap-y-2 rounded-md border bg-sunken px-3 py-2.5">
           <FolderArchive aria-hidden className="size-5 shrink-0 text-quiet" />
           <div className="min-w-0 flex-1 basis-56 text-sm">
             <p>

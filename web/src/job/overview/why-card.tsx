@@ -27,7 +27,9 @@ export function WhyCard({ job }: { job: Job }) {
           {job.reason.hint !== "" && (
             <p className="untrusted flex items-start gap-2 text-sm text-soft">
               <Wrench aria-label="The fix:" className="mt-0.5 size-4 shrink-0 text-quiet" />
-              {visibleText(job.reason.hint)}
+              <span className="min-w-0">
+                <Hint text={visibleText(job.reason.hint)} />
+              </span>
             </p>
           )}
           {cause !== null && <CauseView job={job} cause={cause} />}
@@ -76,6 +78,19 @@ function Sentence({ icon, children }: { icon: ReactNode; children: ReactNode }) 
       {icon}
       <span className="untrusted min-w-0">{children}</span>
     </p>
+  );
+}
+
+/** What stands between backticks is something to type. */
+function Hint({ text }: { text: string }) {
+  return Array.from(text.split("`").entries(), ([place, part]) =>
+    place % 2 === 1 ? (
+      <code key={place} className="rounded-sm bg-sunken px-1 text-[0.92em] text-ink">
+        {part}
+      </code>
+    ) : (
+      part
+    ),
   );
 }
 

@@ -47,12 +47,17 @@ function Bar({ job }: { job: Job }) {
         <IconButton
           label="Step before"
           size="sm"
-          className="ml-1"
+          className="ml-1 max-sm:hidden"
           onClick={() => toStep(clock, { story, from }, -1)}
         >
           <ChevronFirst />
         </IconButton>
-        <IconButton label="Next step" size="sm" onClick={() => toStep(clock, { story, from }, 1)}>
+        <IconButton
+          label="Next step"
+          size="sm"
+          className="max-sm:hidden"
+          onClick={() => toStep(clock, { story, from }, 1)}
+        >
           <ChevronLast />
         </IconButton>
       </div>

@@ -10,19 +10,20 @@ export function StageCapture({
   job_id: string;
   capture: Timed<"screen.captured"> | null;
 }) {
+  if (capture === null)
+    return (
+      <p className="rounded-lg border px-4 py-2.5 text-quiet text-sm">
+        The screen had not been captured yet.
+      </p>
+    );
+  const { blob, width, height } = capture.data;
   return (
     <section
       aria-label="Screen"
-      className="overflow-hidden rounded-lg border bg-screen"
-      style={{ aspectRatio: capture === null ? "16 / 10" : `${capture.data.width} / ${capture.data.height}` }}
+      className="max-h-[26rem] w-full overflow-hidden rounded-lg border bg-screen"
+      style={{ aspectRatio: `${width} / ${height}` }}
     >
-      {capture === null ? (
-        <p className="flex size-full items-center justify-center text-screen-ink/70 text-sm">
-          The screen had not been captured yet.
-        </p>
-      ) : (
-        <Screen job_id={job_id} blob={capture.data.blob} />
-      )}
+      <Screen job_id={job_id} blob={blob} />
     </section>
   );
 }

@@ -29,11 +29,9 @@ export function drawTrack(story: Story, from: number, time: PlayTime): TrackPict
     const column = columnOf(moment);
     counts[column] = (counts[column] ?? 0) + 1;
   }
-  const most = Math.log1p(counts.reduce((max, count) => Math.max(max, count), 1));
+  const most = counts.reduce((max, count) => Math.max(max, count), 1);
   const density = counts
-    .map((count, column) =>
-      count === 0 ? "" : bar(column, column + 1, 100 - (100 * Math.log1p(count)) / most),
-    )
+    .map((count, column) => (count === 0 ? "" : bar(column, column + 1, 100 - 100 * Math.sqrt(count / most))))
     .join("");
 
   const standing = new Array<MarkKind | undefined>(COLUMNS).fill(undefined);
