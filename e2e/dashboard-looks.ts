@@ -1,0 +1,43 @@
+import type { Page } from "playwright-core";
+
+/** The ways in which each page is looked at. */
+export const LOOKS = [
+  { theme: "dark", width: "wide", size: { width: 1440, height: 900 } },
+  { theme: "light", width: "wide", size: { width: 1440, height: 900 } },
+  { theme: "light", width: "narrow", size: { width: 390, height: 844 } },
+  { theme: "dark", width: "narrow", size: { width: 390, height: 844 } },
+] as const;
+export type OneLook = (typeof LOOKS)[number];
+
+/** Two frames after the last font came and the last placeholder went, nothing of what was asked for is still to be drawn. */
+const SETTLED = `(async () => {
+  await document.fonts.ready;
+  const frame = () => new Promise((next) => requestAnimationFrame(next));
+  for (let quiet = 0; quiet < 3; ) {
+    await frame();
+    quiet = document.querySelector("[data-skeleton], [aria-busy=true]") === null ? quiet + 1 : 0;
+  }
+})()`;
+
+/** Shows a page in each of them, the first one again at the end. */
+export async function inEachLook(
+  page: Page,
+  see: (look: OneLook) => Promise<void>,
+  again?: () => Promise<unknown>,
+): Promise<void> {
+  for (const [place, look] of LOOKS.entries()) {
+    await page.emulateMedia({ colorScheme: look.theme });
+    await page.setViewportSize(look.size);
+    if (place > 0 && again !== undefined) await again();
+    await settled(page);
+    await see(look);
+  }
+  const [first] = LOOKS;
+  await page.emulateMedia({ colorScheme: first.theme });
+  await page.setViewportSize(first.size);
+  await settled(page);
+}
+
+export async function settled(page: Page): Promise<void> {
+  await page.evaluate(SETTLED);
+}
