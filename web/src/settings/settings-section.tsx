@@ -14,12 +14,12 @@ export function SettingsSection({
 }) {
   return (
     <section className="flex min-w-0 flex-col gap-5">
-      <header className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
+      <header className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3 sm:flex-nowrap">
         <div className="min-w-0 max-w-xl">
           <h2 className="font-semibold text-lg tracking-tight">{title}</h2>
           <p className="mt-0.5 text-pretty text-quiet text-sm">{about}</p>
         </div>
-        {actions !== undefined && <div className="flex gap-2">{actions}</div>}
+        {actions !== undefined && <div className="flex shrink-0 gap-2">{actions}</div>}
       </header>
       {children}
     </section>

@@ -133,18 +133,38 @@ function TokenRow({ token, onRevoke }: { token: Token; onRevoke: () => void }) {
           <span>
             Made <Ago at={made_at} />
           </span>
-          <span>{last_used_at === null ? "Never used" : <>Last used {<Ago at={last_used_at} />}</>}</span>
+          <LastUse at={last_used_at} />
           <Expiry at={expires_at} />
         </p>
       </div>
-      <Button look="ghost" size="sm" aria-label={`Revoke ${name}`} onClick={onRevoke}>
-        Revoke
+      <Button
+        look="ghost"
+        size="sm"
+        aria-label={kind === "token" ? `Revoke ${name}` : `Sign out ${name}`}
+        onClick={onRevoke}
+      >
+        {kind === "token" ? "Revoke" : "Sign out"}
       </Button>
     </li>
   );
 }
 
-const SOON_S = 3 * 24 * 3600;
+/** It is known to the minute only. */
+const JUST_NOW_MS = 2 * 60_000;
+
+function LastUse({ at }: { at: string | null }) {
+  const now = useNow(at !== null);
+  if (at === null) return <span>Never used</span>;
+  if (now - Date.parse(at) < JUST_NOW_MS) return <span>Used just now</span>;
+  return (
+    <span>
+      Last used <Ago at={at} />
+    </span>
+  );
+}
+
+const DAY_S = 24 * 3600;
+const SOON_S = 3 * DAY_S;
 
 function Expiry({ at }: { at: string | null }) {
   const now = useNow(at !== null);
@@ -155,7 +175,7 @@ function Expiry({ at }: { at: string | null }) {
     <span className={seconds < SOON_S ? "text-warn" : undefined}>
       Expires in{" "}
       <time dateTime={at} title={new Date(at).toLocaleString()}>
-        {formatAge(seconds)}
+        {formatAge(seconds < SOON_S ? seconds : Math.round(seconds / DAY_S) * DAY_S)}
       </time>
     </span>
   );
