@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { BrowserContext, Page } from "playwright-core";
 import { SignInLinkAnswer } from "../src/contract/sign-in-api.ts";
 import { openBrowser } from "./browser.ts";
-import { TestOrchestrator } from "./harness.ts";
+import { PATIENCE_MS, TestOrchestrator } from "./harness.ts";
 
 type Options = NonNullable<Parameters<typeof TestOrchestrator.start>[0]> & {
   width?: number;
@@ -38,6 +38,7 @@ export class TestDashboard {
     const orchestrator = stack.use(await TestOrchestrator.start(options));
     const size = { ...(width !== undefined && { width }), ...(height !== undefined && { height }) };
     const browser = stack.use(await openBrowser(size));
+    browser.context.setDefaultTimeout(PATIENCE_MS);
     const dashboard = new TestDashboard(orchestrator, browser);
     await dashboard.#signIn();
     stack.move();

@@ -92,11 +92,12 @@ export class TestOrchestrator {
     return { PATH: process.env.PATH ?? "", HOME: this.data, ...this.#environment };
   }
 
-  /** Starts it (again) on the same state folder. */
-  async restart(): Promise<void> {
+  /** Starts it (again) on the same state folder; with `same_port` where its clients know it. */
+  async restart({ same_port = false } = {}): Promise<void> {
     assert.equal(this.#child, null, "it is stopped before it is started again");
     const [program, ...before] = this.#command;
-    const child = spawn(program, [...before, "serve", "--port", "0", ...this.#args], {
+    const port = same_port ? new URL(this.#url).port : "0";
+    const child = spawn(program, [...before, "serve", "--port", port, ...this.#args], {
       env: { ...withoutProviders(process.env), ...this.environment },
       stdio: ["ignore", "ignore", "pipe"],
     });

@@ -29,7 +29,7 @@ type Cached = Pick<Feed, "onEvents" | "onBegin" | "onState">;
 
 /** Keeps every job that pages show as the events say; nothing is polled. Undone by what it returns. */
 export function keepJobsTrue(client: QueryClient, feed: Cached): () => void {
-  const jobs = new Due((job_id) => renewJob(client, job_id, () => jobs.has(job_id)));
+  const jobs = new Due((job_id, isLast) => renewJob(client, job_id, isLast));
   const lists = new Due((hash) => renewList(client, hash));
   const recent = new Recent();
   let lost = false;
@@ -69,14 +69,14 @@ function askAnew(client: QueryClient): void {
   }
 }
 
-async function renewJob(client: QueryClient, job_id: string, isStale: () => boolean): Promise<void> {
+async function renewJob(client: QueryClient, job_id: string, isLast: () => boolean): Promise<void> {
   const query = client.getQueryCache().find({ queryKey: jobQuery(job_id).queryKey });
   // Whoever asked first must not put an older answer over this one.
   if (query !== undefined && query.state.data === undefined) await query.promise?.catch(() => undefined);
   try {
     const job = await fetchJob(job_id);
     // Something happened meanwhile: the next answer has it, this one may not.
-    if (!isStale()) putJob(client, job);
+    if (isLast()) putJob(client, job);
   } catch {
     // The page that shows the job says what is wrong with it; the next event asks again.
   }
@@ -143,18 +143,19 @@ function jobsOf({ queryKey, state }: Query): readonly Job[] {
   return (state.data as { pages: JobsAnswer[] }).pages.flatMap(({ jobs }) => jobs);
 }
 
-/** Things to do over the network, each at most once at a time and all of them slowly enough for a server. */
+/** `isLast` says whether it has not become due again since. */
+type Act = (key: string, isLast: () => boolean) => Promise<unknown>;
+
+/** Things to do over the network, slowly enough for a server. */
 class Due {
-  readonly #act: (key: string) => Promise<unknown>;
+  readonly #act: Act;
   readonly #due = new Set<string>();
+  /** What is under way; of the same thing the last. */
+  readonly #acting = new Map<string, symbol>();
   #busy = 0;
 
-  constructor(act: (key: string) => Promise<unknown>) {
+  constructor(act: Act) {
     this.#act = act;
-  }
-
-  has(key: string): boolean {
-    return this.#due.has(key);
   }
 
   add(key: string): void {
@@ -167,12 +168,16 @@ class Due {
       if (this.#busy >= AT_ONCE_MAX) return;
       this.#due.delete(key);
       this.#busy += 1;
-      void this.#act(key).finally(() =>
+      const own = Symbol(key);
+      this.#acting.set(key, own);
+      const isLast = () => this.#acting.get(key) === own && !this.#due.has(key);
+      void this.#act(key, isLast).finally(() => {
+        if (this.#acting.get(key) === own) this.#acting.delete(key);
         setTimeout(() => {
           this.#busy -= 1;
           this.#next();
-        }, PAUSE_MS),
-      );
+        }, PAUSE_MS);
+      });
     }
   }
 }
