@@ -54,7 +54,7 @@ setInterval(() => { if (require("fs").existsSync("stop")) server.close(() => con
   );
   const table = await cli(["ports", job_id], { env: orchestrator.environment });
   assert.match(table.stdout, /4321 +127\.0\.0\.1 +node/);
-  const address = await cli(["open", job_id, "--path", "/docs"], { env: orchestrator.environment });
+  const address = await cli(["open", job_id, "4321", "--path", "/docs"], { env: orchestrator.environment });
   assert.match(address.stdout, /^http:\/\/p4321-[a-z2-7]{52}\.localhost:\d+\/docs\?sealwork-code=\S+\n$/);
   await orchestrator.fetch(`/jobs/${job_id}/files/stop`, { method: "PUT", body: "" });
   const closed = await orchestrator.until(job_id, ({ type }) => type === "port.closed");

@@ -25,17 +25,18 @@ test("the token is made at the first start, readable by nobody else, and kept ov
   assert.equal((await orchestrator.fetch("/jobs")).status, 200);
 });
 
-test("every route wants the token, but health and root", async () => {
+test("every route wants the token, but health, root and the way in", async () => {
   const answer = await orchestrator.fetch("/openapi.json");
   const { paths } = (await answer.json()) as { paths: Record<string, Record<string, unknown>> };
   const id = "019f0000-0000-7000-8000-000000000000";
   const open: string[] = [];
   for (const [path, methods] of [...Object.entries(paths), ["/docs", { get: {} }] as const]) {
-    const url = `${orchestrator.url}${path.replace("{id}", id).replace("{path}", "a").replace("{sha256}", "0".repeat(64))}`;
+    const url = `${orchestrator.url}${path.replace("{id}", id).replace("{path}", "a").replace("{sha256}", "0".repeat(64)).replace("{token_id}", id)}`;
     for (const method of Object.keys(methods)) {
-      if (method === "head") continue;
-      const bare = await fetch(url, { method: method.toUpperCase() });
-      if (bare.status === 200) {
+      if (method === "head" || (method === "post" && path === "/sign-in")) continue;
+      const bare = await fetch(url, { method: method.toUpperCase(), redirect: "manual" });
+      // The sign-in page leads to the dashboard's own name.
+      if (bare.status === 200 || bare.status === 302) {
         await bare.body?.cancel();
         open.push(path);
         continue;
@@ -54,7 +55,39 @@ test("every route wants the token, but health and root", async () => {
         );
     }
   }
-  assert.deepEqual(open.sort(), ["/", "/healthz"]);
+  assert.deepEqual(open.sort(), ["/", "/healthz", "/sign-in"]);
+  const typed = await fetch(`${orchestrator.url}/sign-in`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ token: orchestrator.token }),
+  });
+  await refused(typed, 403, "forbidden_origin");
+});
+
+test("a token that the command line made comes in, also after a restart, until it is revoked", async () => {
+  const env = orchestrator.environment;
+  const made = await cli(["token", "new", "ci", "--expires", "1h", "--json"], { env });
+  const { token, token_id } = JSON.parse(made.stdout);
+  const headers = { authorization: `Bearer ${token}` };
+  const status = async () => {
+    const answer = await fetch(`${orchestrator.url}/jobs`, { headers });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  assert.equal(await status(), 200);
+  await orchestrator.stop();
+  await orchestrator.restart();
+  assert.equal(await status(), 200);
+  const elsewhere = { ...env, SEALWORK_URL: orchestrator.url, SEALWORK_TOKEN: token };
+  assert.match(
+    (await cli(["token", "ls"], { env: elsewhere })).stdout,
+    /^ID .*\n\w{8} +token +ci +\d+ s ago +in 59 m\n$/m,
+  );
+  const database = await readFile(join(orchestrator.data, "sealwork.db"), "latin1");
+  const log = await readFile(join(orchestrator.data, "sealwork.db-wal"), "latin1").catch(() => "");
+  assert(!`${database}${log}${orchestrator.logged}`.includes(token.slice(4)), "it is kept nowhere");
+  assert.equal((await cli(["token", "rm", token_id.slice(-8)], { env })).code, 0);
+  assert.equal(await status(), 401);
 });
 
 test("a second orchestrator on the same state folder is refused and told who holds it", async () => {
