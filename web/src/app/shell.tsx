@@ -46,7 +46,10 @@ export function Shell() {
           Skip to the page
         </a>
         <header className="flex h-12 shrink-0 items-center gap-1 border-b bg-panel px-3 sm:px-4">
-          <Link to="/" className="mr-3 flex items-center gap-2 rounded-md font-semibold tracking-tight">
+          <Link
+            to="/"
+            className="mr-3 flex items-center gap-2 rounded-md font-semibold max-sm:mr-1 tracking-tight"
+          >
             <img src={seal} alt="" className="size-6 shrink-0" />
             <span className="max-sm:sr-only">Sealwork</span>
           </Link>
@@ -108,7 +111,8 @@ function NavLink({
       )}
     >
       {icon}
-      {text}
+      {/* On a phone there is room for the word of one of them. */}
+      <span className={clsx(!current && "max-[27rem]:sr-only")}>{text}</span>
     </Link>
   );
 }
