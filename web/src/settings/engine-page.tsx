@@ -54,7 +54,7 @@ export function EnginePage() {
           </>
         )}
       </p>
-      {data === undefined && error === null && <Skeleton className="h-96" />}
+      {data === undefined && error === null && <Waiting />}
       {data !== undefined && (
         <ul className="divide-y rounded-lg border bg-panel">
           {data.checks.map((check) => (
@@ -75,6 +75,24 @@ export function EnginePage() {
         </ul>
       )}
     </SettingsSection>
+  );
+}
+
+/** About as many lines as there will be. */
+const LINES = 11;
+
+function Waiting() {
+  return (
+    <div className="divide-y rounded-lg border bg-panel">
+      {Array.from({ length: LINES }, (_, n) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the lines are all alike.
+        <div key={n} className="flex items-center gap-3 px-4 py-3">
+          <Skeleton className="size-4" />
+          <Skeleton className="h-3 w-20" />
+          <Skeleton className="ml-11 h-3 w-56 max-sm:hidden" />
+        </div>
+      ))}
+    </div>
   );
 }
 

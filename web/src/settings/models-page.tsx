@@ -75,8 +75,10 @@ export function ModelsPage() {
                 title={title}
                 badge={<Badge>not configured</Badge>}
               >
-                Start the server with <code className="text-ink">{key}</code> in its environment; with{" "}
-                <code className="text-ink">{url}</code> too when it is at another address.
+                <span>
+                  Start the server with <code className="text-ink">{key}</code> in its environment; with{" "}
+                  <code className="text-ink">{url}</code> too when it is at another address.
+                </span>
               </Row>
             ))}
           </ul>
