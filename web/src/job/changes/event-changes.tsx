@@ -4,6 +4,7 @@ import type { Job } from "../../../../src/contract/job.ts";
 import { Empty } from "../../ui/empty.tsx";
 import { Skeleton } from "../../ui/skeleton.tsx";
 import { useJobEvents } from "../events/job-events-provider.tsx";
+import { timeOfDay } from "../replay/clock-text.ts";
 import { useReplay } from "../replay/replay-moment.tsx";
 import { storyOf } from "../replay/story.ts";
 import { countOf } from "../replay/times.ts";
@@ -39,17 +40,17 @@ export function EventChanges({ job, at }: { job: Job; at: number | null }) {
   return (
     <ChangedFiles
       head={
-        <>
-          <h2 className="font-medium text-sm">
-            {files.length.toLocaleString()} {files.length === 1 ? "file" : "files"}
-            {at === null ? " changed" : " changed until then"}
-          </h2>
-          <p className="basis-full text-quiet text-xs">
-            {job.patch
-              ? "As the steps changed them. Once the job has ended its patch stands here."
-              : "As the steps changed them, edit by edit. A job that is scheduled with “keep a patch” has one for all files that were sent."}
-          </p>
-        </>
+        <h2 className="font-medium text-sm">
+          {files.length.toLocaleString()} {files.length === 1 ? "file" : "files"}
+          {at === null ? " changed" : " changed until then"}
+        </h2>
+      }
+      foot={
+        <p className="text-quiet text-xs">
+          {job.patch
+            ? `As the steps changed them. ${at === null ? "Once the job has ended its patch stands here." : "Now shows the patch."}`
+            : "As the steps changed them, edit by edit. A job that is scheduled with “keep a patch” has one for all files that were sent."}
+        </p>
       }
       open={files.length <= OPEN_FILES_MAX}
       files={files.map(({ path, change, edits, added, removed }) => ({
@@ -63,8 +64,6 @@ export function EventChanges({ job, at }: { job: Job; at: number | null }) {
     />
   );
 }
-
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 function Edits({ job_id, edits, replays }: { job_id: string; edits: readonly Edit[]; replays: boolean }) {
   const { seek } = useReplay();
@@ -84,15 +83,15 @@ function Edits({ job_id, edits, replays }: { job_id: string; edits: readonly Edi
                 type="button"
                 onClick={() => seek(at)}
                 className="tabular rounded-sm hover:text-accent hover:underline"
-                aria-label={`Replay from ${CLOCK.format(at)}`}
+                aria-label={`Replay from ${timeOfDay(at)}`}
               >
-                {CLOCK.format(at)}
+                {timeOfDay(at)}
               </button>
             ) : (
-              <span className="tabular">{CLOCK.format(at)}</span>
+              <span className="tabular">{timeOfDay(at)}</span>
             )}
           </div>
-          <FileDiff job_id={job_id} changed={data} preview={PREVIEW_LINES} />
+          <FileDiff job_id={job_id} changed={data} edit={n} preview={PREVIEW_LINES} />
         </li>
       ))}
       {edits.length > shown.length && (

@@ -13,10 +13,13 @@ type Changed = EventOf<"file.changed">["data"];
 export function FileDiff({
   job_id,
   changed,
+  edit,
   preview,
 }: {
   job_id: string;
   changed: Changed;
+  /** Its number, where others of the same file stand beside it. */
+  edit?: number;
   preview?: number;
 }) {
   const { path, diff, diff_blob, size_bytes, change } = changed;
@@ -39,7 +42,11 @@ export function FileDiff({
   const cut = diff_blob !== null && whole === undefined;
   return (
     <>
-      <Diff diff={shown} label={`What changed in ${path}`} {...(preview !== undefined && { preview })} />
+      <Diff
+        diff={shown}
+        label={`What changed in ${path}${edit === undefined ? "" : `, edit ${edit}`}`}
+        {...(preview !== undefined && { preview })}
+      />
       {error !== null && <Trouble error={error} />}
       {cut && (
         <Button

@@ -1,3 +1,15 @@
+const TIME_OF_DAY = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
+
+/** When something happened, as the clock on the wall showed it: `23:05:57`. */
+export function timeOfDay(at: number): string {
+  return TIME_OF_DAY.format(at);
+}
+
 /** A place in a replay for people: `0:42`, `1:02:05`; with tenths in a short one: `0:03.4`. */
 export function clockText(ms: number, total_ms: number): string {
   const tenths = Math.floor(Math.max(0, ms) / 100);

@@ -1,7 +1,7 @@
 import clsx from "clsx";
 import { type KeyboardEvent, type PointerEvent, useMemo, useRef, useState } from "react";
 import { formatDuration } from "../../../../src/contract/units.ts";
-import { clockText } from "./clock-text.ts";
+import { clockText, timeOfDay } from "./clock-text.ts";
 import type { PlayTime } from "./play-time.ts";
 import type { ReplayClock } from "./replay-clock.ts";
 import { moveByKey } from "./replay-keys.ts";
@@ -207,7 +207,7 @@ function Hover({
       >
         <div className="flex justify-between gap-2">
           <span className="tabular font-medium">{clockText(real, time.real_ms)}</span>
-          <span className="tabular text-quiet">{new Date(from + real).toLocaleTimeString()}</span>
+          <span className="tabular text-quiet">{timeOfDay(from + real)}</span>
         </div>
         {idle !== null && <div className="text-quiet">Nothing happened for {formatDuration(idle)}</div>}
         {step !== null && (

@@ -36,7 +36,7 @@ export function StageOutput({
       aria-label={`Output of step ${step.number} at that moment`}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, which the keyboard must be able to do.
       tabIndex={0}
-      className="h-52 overflow-y-auto overscroll-contain rounded-lg border bg-panel px-4 py-3"
+      className="h-44 overflow-y-auto overscroll-contain rounded-lg border bg-panel px-4 py-3"
     >
       {lines.length === 0 ? (
         <p className="text-quiet text-sm">It had printed nothing yet.</p>

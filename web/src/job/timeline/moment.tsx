@@ -1,11 +1,5 @@
+import { timeOfDay } from "../replay/clock-text.ts";
 import { useReplay } from "../replay/replay-moment.tsx";
-
-const CLOCK = new Intl.DateTimeFormat(undefined, {
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  hourCycle: "h23",
-});
 
 /** When something happened; of a job that has ended a click takes the replay there. */
 export function Moment({ at, replays }: { at: string; replays: boolean }) {
@@ -13,7 +7,7 @@ export function Moment({ at, replays }: { at: string; replays: boolean }) {
   const ms = Date.parse(at);
   const text = (
     <time dateTime={at} title={new Date(ms).toLocaleString()}>
-      {CLOCK.format(ms)}
+      {timeOfDay(ms)}
     </time>
   );
   if (!replays) return <span className="text-faint max-sm:hidden">{text}</span>;
@@ -21,7 +15,7 @@ export function Moment({ at, replays }: { at: string; replays: boolean }) {
     <button
       type="button"
       onClick={() => seek(ms)}
-      aria-label={`Replay from ${CLOCK.format(ms)}`}
+      aria-label={`Replay from ${timeOfDay(ms)}`}
       className="rounded-sm text-quiet hover:text-accent hover:underline max-sm:hidden"
     >
       {text}
