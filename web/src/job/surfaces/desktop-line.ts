@@ -90,7 +90,10 @@ export class DesktopLine implements Disposable {
       if (event instanceof CustomEvent) this.#told.copied(String(event.detail.text));
     });
     // The socket's own close may be told after this, and it says why.
-    rfb.addEventListener("disconnect", () => setTimeout(() => void this.#lost(closing, connected)));
+    rfb.addEventListener("disconnect", () => {
+      this.#rfb = null;
+      setTimeout(() => void this.#lost(closing, connected));
+    });
   }
 
   async #lost({ code, reason }: { code: number; reason: string }, connected: boolean): Promise<void> {

@@ -40,9 +40,9 @@ export function DesktopLive({ job }: { job: Job }) {
   useEffect(() => {
     if (rfb === null) return;
     rfb.scaleViewport = fits;
-    // The desktop takes the size of what one who drives sees of it.
-    rfb.resizeSession = fits && drives;
+    // In this order: one who only looks asks for no size. The desktop takes that of what one who drives sees of it.
     rfb.viewOnly = !drives;
+    rfb.resizeSession = fits && drives;
     if (drives) rfb.focus();
   }, [rfb, fits, drives]);
 
@@ -81,42 +81,44 @@ export function DesktopLive({ job }: { job: Job }) {
       aria-label="Desktop of the job"
       className={clsx("flex min-h-0 flex-1 flex-col bg-panel", full && "fixed inset-0 z-30")}
     >
-      <div className="@container flex h-11 shrink-0 items-center gap-1 border-b px-3">
-        <Standing driver={driver} line={line.kind} />
-        <DesktopPeople me={me} viewers={view.viewers} onRenamed={rename} />
-        <DesktopClipboard
-          text={copied}
-          onText={setCopied}
-          shared={view.clipboard}
-          onShared={(shared) => void shareClipboard(shared).catch(failed)}
-          drives={drives && rfb !== null}
-          send={(text) => rfb?.clipboardPasteFrom(text)}
-        />
-        <DesktopKeys
-          disabled={!drives || rfb === null}
-          press={(keysym, code, down) => rfb?.sendKey(keysym, code, down)}
-        />
-        <IconButton
-          size="sm"
-          label={fits ? "Show it in its own size" : "Fit it into this panel"}
-          onClick={() => setFits(!fits)}
-        >
-          {fits ? <Expand /> : <Shrink />}
-        </IconButton>
-        <IconButton size="sm" label="Save a picture of the screen" asChild>
-          <a href={`/jobs/${job.job_id}/screen.png`} download={`screen-${job.job_id.slice(0, 8)}.png`}>
-            <Camera />
-          </a>
-        </IconButton>
-        <IconButton
-          size="sm"
-          label={full ? "Leave the full screen" : "Full screen"}
-          onClick={() => setFull(!full)}
-        >
-          {full ? <Minimize2 /> : <Maximize2 />}
-        </IconButton>
-        <span className="w-1" />
-        <DesktopControl driver={driver} disabled={rfb === null} control={order} />
+      <div className="@container shrink-0 border-b">
+        <div className="flex min-h-11 flex-wrap items-center gap-1 @max-md:py-2 px-3">
+          <Standing driver={driver} line={line.kind} />
+          <DesktopPeople me={me} viewers={view.viewers} onRenamed={rename} />
+          <DesktopClipboard
+            text={copied}
+            onText={setCopied}
+            shared={view.clipboard}
+            onShared={(shared) => void shareClipboard(shared).catch(failed)}
+            drives={drives && rfb !== null}
+            send={(text) => rfb?.clipboardPasteFrom(text)}
+          />
+          <DesktopKeys
+            disabled={!drives || rfb === null}
+            press={(keysym, code, down) => rfb?.sendKey(keysym, code, down)}
+          />
+          <IconButton
+            size="sm"
+            label={fits ? "Show it in its own size" : "Fit it into this panel"}
+            onClick={() => setFits(!fits)}
+          >
+            {fits ? <Expand /> : <Shrink />}
+          </IconButton>
+          <IconButton size="sm" label="Save a picture of the screen" asChild>
+            <a href={`/jobs/${job.job_id}/screen.png`} download={`screen-${job.job_id.slice(0, 8)}.png`}>
+              <Camera />
+            </a>
+          </IconButton>
+          <IconButton
+            size="sm"
+            label={full ? "Leave the full screen" : "Full screen"}
+            onClick={() => setFull(!full)}
+          >
+            {full ? <Minimize2 /> : <Maximize2 />}
+          </IconButton>
+          <span className="w-1 @max-md:flex-1" />
+          <DesktopControl driver={driver} disabled={rfb === null} control={order} />
+        </div>
       </div>
       <div
         className={clsx(
@@ -166,7 +168,10 @@ function Standing({
   const { text: colour, dot } = DRIVER_LOOKS[driver.who];
   const on = line === "on";
   return (
-    <p role="status" className="mr-auto flex min-w-0 items-center gap-2 text-sm">
+    <p
+      role="status"
+      className="mr-auto flex min-w-0 items-center gap-2 @max-md:basis-full @max-md:pb-1 text-sm"
+    >
       <span aria-hidden className={clsx("size-2 shrink-0 rounded-full", on ? dot : "bg-faint")} />
       <span className={clsx("truncate font-medium", on ? colour : "text-quiet")}>{text}</span>
       {more !== null && <span className="@max-3xl:hidden truncate text-quiet text-xs">{more}</span>}

@@ -96,7 +96,7 @@ export function PortPreview({ job_id, port, listens }: { job_id: string; port: n
               "mx-auto flex min-h-0 shrink-0",
               width === "full"
                 ? "w-full"
-                : clsx("overflow-hidden rounded-md border border-line-strong", frame),
+                : clsx("box-content overflow-hidden rounded-md border border-line-strong", frame),
             )}
           >
             {url === null ? (

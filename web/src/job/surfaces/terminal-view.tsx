@@ -12,6 +12,7 @@ export function TerminalView({
   screen_reader,
   label,
   onOpened,
+  onOver,
   onLink,
   onLeave,
   onNew,
@@ -23,6 +24,8 @@ export function TerminalView({
   screen_reader: boolean;
   label: string;
   onOpened: (terminal: string) => void;
+  /** It cannot be come back to any more. */
+  onOver: () => void;
   onLink: (address: string) => void;
   onLeave: () => void;
   onNew: () => void;
@@ -32,8 +35,9 @@ export function TerminalView({
   // What it was opened with; it learns its id by itself.
   const [first] = useState({ terminal, screen_reader });
   const [state, setState] = useState<TerminalState>({ kind: "connecting" });
-  const told = useEffectEvent((does: "opened" | "link" | "leave", text: string) => {
+  const told = useEffectEvent((does: "opened" | "over" | "link" | "leave", text = "") => {
     if (does === "opened") onOpened(text);
+    else if (does === "over") onOver();
     else if (does === "link") onLink(text);
     else onLeave();
   });
@@ -47,14 +51,17 @@ export function TerminalView({
         typed: (bytes) => line.type(bytes),
         resized: (size) => line.resize(size),
         link: (address) => told("link", address),
-        leave: () => told("leave", ""),
+        leave: () => told("leave"),
       },
     });
     const line = new TerminalLine(job_id, {
       terminal: first.terminal,
       size: screen.size,
       told: {
-        state: setState,
+        state: (next) => {
+          setState(next);
+          if (next.kind === "exited" || next.kind === "refused") told("over");
+        },
         opened: (id) => {
           screen.clear();
           told("opened", id);

@@ -13,7 +13,7 @@ import { Trouble } from "../../ui/trouble.tsx";
 import { LinkQuestion } from "./link-question.tsx";
 import { TerminalView } from "./terminal-view.tsx";
 
-/** A terminal of this page; without an id as long as it is being opened. */
+/** A terminal of this page; without an id as long as it is being opened, and when it is over. */
 type Held = { key: number; number: number; id: string | null };
 
 const READER_KEY = "sealwork.screen-reader";
@@ -59,6 +59,8 @@ function OpenTerminals({ job_id, living }: { job_id: string; living: string[] })
     setHeld([...held, { key, number, id: null }]);
     choose(key);
   };
+  const identify = ({ key }: Held, id: string | null): void =>
+    setHeld((old) => old.map((each) => (each.key === key ? { ...each, id } : each)));
   const close = ({ key, id }: Held): void => {
     const at = held.findIndex((one) => one.key === key);
     const rest = held.filter((one) => one.key !== key);
@@ -66,10 +68,7 @@ function OpenTerminals({ job_id, living }: { job_id: string; living: string[] })
     const next = rest[Math.min(at, rest.length - 1)];
     if (key === current && next !== undefined) choose(next.key);
     if (id === null) return;
-    request(`/jobs/${job_id}/terminals/${id}`, { method: "DELETE" }).catch((error: unknown) => {
-      // One that had ended by itself is closed all the same.
-      if (!(error instanceof Error && "status" in error && error.status === 404)) failed(error);
-    });
+    request(`/jobs/${job_id}/terminals/${id}`, { method: "DELETE" }).catch(failed);
   };
   useEffect(() => localStorage.setItem(READER_KEY, reads ? "on" : "off"), [reads]);
   const move = (step: number): void => {
@@ -163,9 +162,8 @@ function OpenTerminals({ job_id, living }: { job_id: string; living: string[] })
             shown={one.key === current}
             screen_reader={reads}
             label={`Shell ${one.number}`}
-            onOpened={(id) =>
-              setHeld((old) => old.map((each) => (each.key === one.key ? { ...each, id } : each)))
-            }
+            onOpened={(id) => identify(one, id)}
+            onOver={() => identify(one, null)}
             onLink={setLink}
             onLeave={() => document.getElementById(`${names}-${one.key}`)?.focus()}
             onNew={open}

@@ -1,7 +1,10 @@
 import { useEffect, useState } from "react";
 import type { OpenAnswer } from "../../../../src/contract/api.ts";
-import { requestJson } from "../../api/request.ts";
+import { ApiError, requestJson } from "../../api/request.ts";
 import { useToasts } from "../../ui/toasts.tsx";
+import { waitBefore } from "./reconnect.ts";
+
+const TRIES_MAX = 6;
 
 type Answer = { url: string | null; error: unknown };
 const ASKED: Answer = { url: null, error: null };
@@ -44,6 +47,14 @@ export function useOpened(route: string, path: string): Opened {
   };
 }
 
-function open(route: string, path: string, signal?: AbortSignal): Promise<OpenAnswer> {
-  return requestJson(`${route}?${new URLSearchParams({ path })}`, { method: "POST", signal });
+/** Asks again while the sandbox does not answer: what starts on a machine at work may take longer than the server waits for it. */
+async function open(route: string, path: string, signal?: AbortSignal): Promise<OpenAnswer> {
+  for (let tries = 0; ; tries += 1)
+    try {
+      return await requestJson(`${route}?${new URLSearchParams({ path })}`, { method: "POST", signal });
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 503 || tries === TRIES_MAX || signal?.aborted)
+        throw error;
+      await new Promise((next) => setTimeout(next, waitBefore(tries)));
+    }
 }
