@@ -100,6 +100,8 @@ test("a configuration is read when it is needed, and what is wrong in it is name
     ["{", /JSON/],
     ['{"concurency": 3}', /is not valid: Unrecognized key: "concurency"/],
     ['{"queue_max": 0}', /is not valid: queue_max: /],
+    ['{"dashboard": {"origins": ["http://box.example"]}}', /is not valid: dashboard\.origins\.0: /],
+    ['{"dashboard": {"origins": ["https://x.localhost"]}}', /dashboard\.origins: .* one below the other/],
     ['{"default_template": "ruby"}', /default_template names ruby, which is no template/],
   ] as const) {
     writeFileSync(file, text);

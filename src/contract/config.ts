@@ -100,8 +100,7 @@ export const ModelConfig = z.strictObject({
 });
 export type ModelConfig = z.infer<typeof ModelConfig>;
 
-/** The one configuration file, `config.json`. Every field has a default, so an empty object is a whole configuration. */
-export const Config = z.strictObject({
+const Fields = z.strictObject({
   $schema: z.string().optional(),
   templates: z
     .record(name, TemplateConfig)
@@ -177,7 +176,22 @@ export const Config = z.strictObject({
   /** How long a sandbox may take from create to link. */
   start_timeout_s: z.number().min(1).max(3600).default(60),
 });
+
+/** The one configuration file, `config.json`. Every field has a default, so an empty object is a whole configuration. */
+export const Config = Fields.refine(
+  ({ previews, dashboard }) => dashboard.origins.every((origin) => isApart(previews.host, origin)),
+  {
+    path: ["dashboard", "origins"],
+    error: "The dashboard and previews.host cannot be one name, nor one below the other.",
+  },
+);
 export type Config = z.infer<typeof Config>;
+
+/** Pages at names below a name can set cookies for it. */
+function isApart(host: string, origin: string): boolean {
+  const { hostname } = new URL(origin);
+  return hostname !== host && !hostname.endsWith(`.${host}`) && !host.endsWith(`.${hostname}`);
+}
 
 /** Environment variables that people have for their model providers. A local orchestrator is restarted when a later run adds one. */
 export const PROVIDER_VARIABLES = [

@@ -14,9 +14,13 @@ export const ERRORS = {
   },
   invalid_path: { status: 400, retryable: false, meaning: "The path leaves the workspace or is malformed." },
   malformed_request: { status: 400, retryable: false, meaning: "What was sent is not an HTTP request." },
-  unauthorized: { status: 401, retryable: false, meaning: "The token is missing or wrong." },
-  forbidden_origin: { status: 403, retryable: false, meaning: "The Host or Origin header is foreign." },
-  not_found: { status: 404, retryable: false, meaning: "There is no such job, file, blob or route." },
+  unauthorized: {
+    status: 401,
+    retryable: false,
+    meaning: "Token or sign-in is missing, wrong, revoked or expired.",
+  },
+  forbidden_origin: { status: 403, retryable: false, meaning: "Host, Origin or Sec-Fetch-Site is foreign." },
+  not_found: { status: 404, retryable: false, meaning: "There is no such job, file, blob, token or route." },
   not_ended: { status: 404, retryable: true, meaning: "The job has not ended, so there is no ZIP yet." },
   method_not_allowed: {
     status: 405,
@@ -25,7 +29,11 @@ export const ERRORS = {
   },
   not_acceptable: { status: 406, retryable: false, meaning: "None of the wanted formats can be given." },
   request_timeout: { status: 408, retryable: true, meaning: "The request did not arrive in time." },
-  conflict: { status: 409, retryable: false, meaning: "The state of the job does not allow this." },
+  conflict: {
+    status: 409,
+    retryable: false,
+    meaning: "The state of the job, or of the server, does not allow this.",
+  },
   idempotency_mismatch: {
     status: 409,
     retryable: false,
