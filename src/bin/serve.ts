@@ -109,6 +109,7 @@ export async function serve(
   progress.line(
     token === null ? "without sign-in, on loopback only" : `the token is in ${join(data, "token")}`,
   );
+  progress.line("`sealwork open` shows the dashboard");
   progress.done();
   log("info", "The orchestrator listens.", { url: listening.url, pid: process.pid });
   if (!stop.aborted) await once(stop, "abort");

@@ -126,6 +126,8 @@ test("a browser is signed in for so long, and not longer than the token that did
   assert(caller !== null);
   const bound = await signIns.makeBrowser(caller, "Chrome on Linux");
   assert.equal(bound.record.expires_at, at(3600));
+  await door.clock.pass(3600);
+  await assert.rejects(signIns.makeBrowser(caller, "late"), { code: "unauthorized" });
 });
 
 test("with a token end the browsers that it signed in, by way of others too, and what they have open", async () => {
@@ -151,6 +153,8 @@ test("with a token end the browsers that it signed in, by way of others too, and
   assert.notEqual(signIns.byBrowser(other.secret), null);
   assert.deepEqual([...door.store.rows.keys()], [other.record.token_id]);
   await assert.rejects(signIns.makeBrowser(visitor, "late"), { code: "unauthorized" });
+  signIns.onEnd(visitor, () => ended.push("late"));
+  assert.equal(ended.at(-1), "late", "who asks too late is told at once");
 });
 
 test("a browser that signs in while its token is revoked is out too", async () => {

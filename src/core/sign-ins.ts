@@ -128,18 +128,8 @@ export class SignIns implements AsyncDisposable {
    * that one expires. Throws AppError `conflict` when there are too many.
    */
   async makeBrowser(by: Caller, name: string): Promise<{ record: SignInRecord; secret: string }> {
-    const voucher = "token_id" in by ? this.#by_id.get(by.token_id)?.record : null;
-    const made_by =
-      voucher === null
-        ? (this.#installation?.mark ?? null)
-        : voucher?.kind === "token"
-          ? voucher.token_id
-          : voucher?.made_by;
-    if (made_by === undefined || made_by === null || (voucher !== null && voucher === undefined))
-      throw new AppError({
-        code: "unauthorized",
-        message: "What this browser would be signed in by has ended.",
-      });
+    const made_by = this.#voucher(by);
+    if (made_by === null) throw hasEnded();
     const latest = this.#in(BROWSER_SIGN_IN_MAX_S);
     const bound = this.#by_id.get(made_by)?.record.expires_at ?? null;
     const expires_at = bound !== null && bound < latest ? bound : latest;
@@ -154,12 +144,13 @@ export class SignIns implements AsyncDisposable {
     return true;
   }
 
-  /** Calls `end` once when the sign-in of this caller ends; the answer takes that back. */
+  /** Calls `end` once when the sign-in of this caller ends, at once when it has; the answer takes that back. */
   onEnd(caller: Caller, end: () => void): () => void {
-    const open = "token_id" in caller ? this.#by_id.get(caller.token_id)?.open : undefined;
-    if (open === undefined) return () => undefined;
-    open.add(end);
-    return () => void open.delete(end);
+    if (!("token_id" in caller)) return () => undefined;
+    const open = this.#by_id.get(caller.token_id)?.open;
+    if (open === undefined) end();
+    open?.add(end);
+    return () => void open?.delete(end);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -201,10 +192,15 @@ export class SignIns implements AsyncDisposable {
     }
     if (this.#by_id.get(record.token_id) === known) return { record, secret };
     await store.removeSignIns([record.token_id]);
-    throw new AppError({
-      code: "unauthorized",
-      message: "What this browser was signed in by has just ended.",
-    });
+    throw hasEnded();
+  }
+
+  /** What a browser ends with that this caller signs in; null when that has ended itself. */
+  #voucher(by: Caller): string | null {
+    if (!("token_id" in by)) return this.#installation?.mark ?? null;
+    if (!this.isIn(by.token_id)) return null;
+    const record = this.#by_id.get(by.token_id)?.record;
+    return (record?.kind === "token" ? record.token_id : record?.made_by) ?? null;
   }
 
   /** What has to go so that one more is not too many: all that is void, else the browser that was not used for the longest time. */
@@ -303,6 +299,13 @@ export class SignIns implements AsyncDisposable {
   #in(seconds: number): string {
     return new Date(Date.parse(this.#options.clock.now()) + seconds * 1000).toISOString();
   }
+}
+
+function hasEnded(): AppError {
+  return new AppError({
+    code: "unauthorized",
+    message: "What this browser would be signed in by has ended.",
+  });
 }
 
 function lastUse({ record, used_at }: Known): string {

@@ -42,9 +42,12 @@ export function mayChange({ method, headers }: Pick<IncomingMessage, "method" | 
   return (method !== "GET" && method !== "HEAD") || headers.upgrade !== undefined;
 }
 
-/** Throws AppError `forbidden_origin` unless a page of this very origin made the request; not saying so is not enough. */
-export function requireOrigin(origin: string | undefined, own: string): void {
-  if (origin !== own) throw foreign(origin);
+/**
+ * Throws AppError `forbidden_origin` unless a page of this very origin made the request; not saying so is not enough. With null any will do
+ * that `checkOrigin` let through.
+ */
+export function requireOrigin(origin: string | undefined, own: string | null): void {
+  if (origin === undefined || (own !== null && origin !== own)) throw foreign(origin);
 }
 
 /** Both as browsers write them: the usual port of the scheme is left out. */

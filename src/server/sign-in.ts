@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { AppError } from "../contract/errors.ts";
 import { DASHBOARD_NAME } from "../contract/sign-in-api.ts";
 import type { Caller, SignIns } from "../core/sign-ins.ts";
@@ -32,7 +32,8 @@ type Head = Pick<IncomingMessage, "method" | "headers">;
 export function callerOf(head: Head, { sign_ins, origins }: DoorOptions): Caller {
   const { headers } = head;
   if (!sign_ins.required) {
-    if (isBrowser(headers) && mayChange(head)) requireOrigin(headers.origin, originCalled(headers, origins));
+    if (headers["sec-fetch-site"] !== undefined && mayChange(head))
+      requireOrigin(headers.origin, dashboardOrigin(headers.host, origins));
     return { by: "anyone" };
   }
   if (headers.authorization !== undefined) return bearer(headers.authorization, sign_ins);
@@ -71,18 +72,6 @@ function bearer(authorization: string, sign_ins: DoorOptions["sign_ins"]): Calle
   const caller = sign_ins.byToken(given);
   if (caller === null) throw unauthorized("The token is not this server's, or not any more.");
   return caller;
-}
-
-/** Sent by browsers only. */
-function isBrowser(headers: IncomingHttpHeaders): boolean {
-  return headers["sec-fetch-site"] !== undefined || headers.cookie !== undefined;
-}
-
-/** Without sign-in every name by which this server may be called will do. */
-function originCalled({ host, origin }: IncomingHttpHeaders, origins: readonly string[]): string {
-  const called = dashboardOrigin(host, origins) ?? URL.parse(`http://${host ?? ""}`)?.origin ?? "";
-  // Its host was looked at already, and a proxy in front may speak https.
-  return origin?.startsWith("https://") === true ? origin : called;
 }
 
 export function unauthorized(message: string, { hint }: { hint?: string } = {}): AppError {
