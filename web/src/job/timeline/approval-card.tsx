@@ -36,12 +36,7 @@ export function ApprovalCard({ item, job }: { item: ItemOf<"approval">; job: Job
     );
   }
   return (
-    <Card
-      icon={<Hand />}
-      tone="person"
-      title={<h3 className="font-medium">{KINDS[kind]}</h3>}
-      meta={moment}
-    >
+    <Card icon={<Hand />} tone="person" title={<h3 className="font-medium">{KINDS[kind]}</h3>} meta={moment}>
       <p className="untrusted -mt-1 font-mono text-[0.8125rem]">{visibleLine(title)}</p>
       {detail.trim() !== "" && !title.trim().endsWith(detail.trim()) && (
         <CodeBlock id={`${item.key} detail`} text={visibleText(detail)} />

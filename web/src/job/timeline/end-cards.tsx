@@ -52,7 +52,9 @@ export function EndCard({ item, job }: { item: ItemOf<"end">; job: Job }) {
       title={<h3 className="font-semibold">{title}</h3>}
       meta={<Moment at={item.at} replays={job.phase === "ended"} />}
     >
-      {reason !== null && <p className="untrusted -mt-1 text-sm">{visibleText(reason.message)}</p>}
+      {reason !== null && reason.message !== `${title}.` && (
+        <p className="untrusted -mt-1 text-sm">{visibleText(reason.message)}</p>
+      )}
       {summary.trim() !== "" && !item.repeated && <Markdown text={summary} className="text-sm" />}
     </Card>
   );

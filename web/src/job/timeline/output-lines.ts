@@ -27,7 +27,7 @@ export class OutputLines {
   #length = 0;
   #starts = new Float64Array(FIRST_LINES);
   #lines = 0;
-  #wanted_bytes = AHEAD_BYTES;
+  #wanted_line = 0;
   #wake: (() => void) | null = null;
   #whole = false;
   #error: unknown = null;
@@ -46,14 +46,14 @@ export class OutputLines {
     this.#wake?.();
   }
 
-  /** Reads on until the end, or until what is after this line is there for a while. */
+  /** Reads on until this line is there, and some of what comes after it. */
   want(line: number): void {
-    const at = line >= this.#lines ? this.#length : (this.#starts[line] ?? 0);
-    this.#want(at + AHEAD_BYTES);
+    this.#wanted_line = Math.max(this.#wanted_line, line);
+    this.#wake?.();
   }
 
   wantAll(): void {
-    this.#want(Number.POSITIVE_INFINITY);
+    this.want(Number.POSITIVE_INFINITY);
   }
 
   /** A line as it is shown, from 0. */
@@ -104,9 +104,10 @@ export class OutputLines {
     return this.#length > 0 && this.#bytes[this.#length - 1] === LINE_FEED;
   }
 
-  #want(bytes: number): void {
-    this.#wanted_bytes = Math.max(this.#wanted_bytes, bytes);
-    this.#wake?.();
+  #hasEnough(): boolean {
+    return (
+      this.#wanted_line < this.#lines && this.#length >= (this.#starts[this.#wanted_line] ?? 0) + AHEAD_BYTES
+    );
   }
 
   async #read(): Promise<void> {
@@ -118,7 +119,7 @@ export class OutputLines {
         if (done) break;
         this.#add(value);
         this.#tell();
-        if (this.#length >= this.#wanted_bytes) await this.#rest();
+        if (this.#hasEnough()) await this.#rest();
         if (this.#closed.signal.aborted) return void reader.cancel().catch(() => undefined);
       }
       this.#whole = true;
@@ -133,7 +134,7 @@ export class OutputLines {
   #rest(): Promise<void> {
     return new Promise((resolve) => {
       this.#wake = () => {
-        if (this.#length < this.#wanted_bytes || this.#closed.signal.aborted) resolve();
+        if (!this.#hasEnough() || this.#closed.signal.aborted) resolve();
       };
     });
   }

@@ -37,10 +37,6 @@ export function Timeline({ job }: { job: Job }) {
   }, []);
   const plan_at = shown.findIndex(({ kind }) => kind === "plan");
   const plan = items.find((item) => item.kind === "plan");
-  const showQuestion = (n: number) => {
-    const asked = items.find((item) => item.kind === "approval" && item.asked.data.n === n);
-    if (asked !== undefined) show(asked.key);
-  };
   return (
     <StepOutputs key={job.job_id}>
       <Remembered>
@@ -69,7 +65,7 @@ export function Timeline({ job }: { job: Job }) {
           ) : (
             error === null && <Loading />
           )}
-          <ApprovalBar job={job} onShow={showQuestion} />
+          {at === null && <ApprovalBar job={job} items={items} onShow={show} />}
           {job.phase !== "ended" && <MessageBox job={job} events={events} />}
         </div>
       </Remembered>
