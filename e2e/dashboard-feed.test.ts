@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { CountingProxy } from "./counting-proxy.ts";
-import { TestDashboard } from "./dashboard.ts";
-import { PATIENCE_MS, script } from "./harness.ts";
+import { TestDashboard, untilTitled } from "./dashboard.ts";
+import { script } from "./harness.ts";
 
 /** What a page may complain of while its server is away. */
 const AWAY = /net::ERR_|Failed to load resource/;
@@ -18,12 +18,6 @@ after(() => dashboard[Symbol.asyncDispose]());
 
 const status = (page: Page, title: string, word: string) =>
   page.getByRole("row").filter({ hasText: title }).getByText(word, { exact: true });
-
-async function titled(page: Page, beginning: string): Promise<void> {
-  await page.waitForFunction(`document.title.startsWith(${JSON.stringify(beginning)})`, undefined, {
-    timeout: PATIENCE_MS,
-  });
-}
 
 async function goOn(job_id: string): Promise<void> {
   const answer = await dashboard.orchestrator.fetch(`/jobs/${job_id}/files/go`, { method: "PUT", body: "" });
@@ -49,14 +43,14 @@ test("ten tabs stay live by one stream of events", async () => {
     pages.push(await open(`/job/${tab % 2 === 0 ? alpha : beta}`));
   }
   for (const list of lists) await status(list, "Alpha", "Working").waitFor();
-  for (const page of pages) await titled(page, "● Working");
+  for (const page of pages) await untilTitled(page, /^● Working/);
   await goOn(alpha);
   await goOn(beta);
   for (const list of lists) {
     await status(list, "Alpha", "Complete").waitFor();
     await status(list, "Beta", "Complete").waitFor();
   }
-  for (const page of pages) await titled(page, "Complete");
+  for (const page of pages) await untilTitled(page, /^Complete/);
   assert.equal(proxy.streams.open, 1, `${JSON.stringify(proxy.streams)}`);
   for (const page of [...lists, ...pages]) await page.close();
 });
@@ -70,7 +64,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const)
     const list = await dashboard.open("/");
     const page = await dashboard.open(`/job/${job_id}`);
     await status(list, title, "Working").waitFor();
-    await titled(page, "● Working");
+    await untilTitled(page, /^● Working/);
     for (const tab of [list, page]) await tab.evaluate("globalThis.never_loaded_anew = true");
 
     await orchestrator.stop(signal);
@@ -83,7 +77,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const)
     await status(list, title, "Working").waitFor();
     await goOn(job_id);
     await status(list, title, "Complete").waitFor();
-    await titled(page, "Complete");
+    await untilTitled(page, /^Complete/);
     const later = await orchestrator.schedule({ prompt: `# After ${signal}\n\n${script("true")}` });
     await status(list, `After ${signal}`, "Complete").waitFor();
     await orchestrator.ended(later);

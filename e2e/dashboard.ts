@@ -4,6 +4,8 @@ import { SignInLinkAnswer } from "../src/contract/sign-in-api.ts";
 import { openBrowser } from "./browser.ts";
 import { PATIENCE_MS, TestOrchestrator } from "./harness.ts";
 
+const POLL_MS = 100;
+
 type Options = NonNullable<Parameters<typeof TestOrchestrator.start>[0]> & {
   width?: number;
   height?: number;
@@ -88,4 +90,15 @@ export class TestDashboard {
   #complain(problem: string): void {
     this.#problems.push(problem);
   }
+}
+
+/** Waits until the window of a page has such a title, which the dashboard keeps true of jobs as well. */
+export async function untilTitled(page: Page, title: RegExp): Promise<void> {
+  // As a function, because what is given as text the page's policy does not let run.
+  await page.waitForFunction(
+    (source) =>
+      new RegExp(source, "u").test((globalThis as unknown as { document: { title: string } }).document.title),
+    title.source,
+    { polling: POLL_MS },
+  );
 }
