@@ -33,8 +33,9 @@ export function Dialog({
         <Radix.Overlay className="fixed inset-0 z-40 bg-black/40" />
         <Radix.Content
           {...(description === undefined && { "aria-describedby": undefined })}
+          onOpenAutoFocus={focusInside}
           className={clsx(
-            "fixed z-40 flex flex-col rounded-lg border border-line-strong bg-panel shadow-pop",
+            "fixed z-40 flex flex-col outline-none rounded-lg border border-line-strong bg-panel shadow-pop",
             size === "full"
               ? "inset-2 sm:inset-6"
               : `-translate-x-1/2 top-[12vh] left-1/2 max-h-[76vh] w-[calc(100vw-2rem)] ${width}`,
@@ -65,6 +66,14 @@ export function Dialog({
       </Radix.Portal>
     </Radix.Root>
   );
+}
+
+/** Not the button that closes it, though it is the first: the tip of that would take the first Escape. */
+function focusInside(event: Event): void {
+  const { currentTarget: dialog } = event;
+  if (!(dialog instanceof HTMLElement)) return;
+  event.preventDefault();
+  (dialog.querySelector<HTMLElement>("input, textarea, select") ?? dialog).focus();
 }
 
 export const DialogClose = Radix.Close;

@@ -1,5 +1,5 @@
 import { ArrowDownToLine, Download } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { formatCount, formatSize } from "../../../../src/contract/units.ts";
 import { TerminalText } from "../../text/terminal-text.tsx";
 import { visibleLine } from "../../text/visible-text.ts";
@@ -14,15 +14,14 @@ const HEIGHT_MAX_PX = 8_000_000;
 const OVERSCAN = 8;
 const NOTHING: OutputState = { lines: 0, bytes: 0, whole: false, error: null };
 
-type Props = { job_id: string; step: number; title: string; ended: boolean; onClose: () => void };
+type Props = { job_id: string; step: number; title: string; ended: boolean; trigger: ReactNode };
 
 /** All that a step wrote, line by line; of a step that runs also what it still writes. */
-export function OutputDialog({ job_id, step, title, ended, onClose }: Props) {
+export function OutputDialog({ job_id, step, title, ended, trigger }: Props) {
   const path = `/jobs/${job_id}/logs?step=${step}`;
   return (
     <Dialog
-      open
-      onOpenChange={(open) => !open && onClose()}
+      trigger={trigger}
       title={`Output of step ${step}`}
       description={<span className="untrusted line-clamp-1 font-mono">{visibleLine(title)}</span>}
       size="full"

@@ -1,5 +1,5 @@
 import { ChevronUp, Maximize2 } from "lucide-react";
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo } from "react";
 import type { Job } from "../../../../src/contract/job.ts";
 import { terminalLines } from "../../text/terminal-lines.ts";
 import { TerminalText } from "../../text/terminal-text.tsx";
@@ -24,7 +24,6 @@ const CARD_LINES_MAX = 2_000;
 export function OutputView({ item, job }: { item: ItemOf<"step">; job: Job }) {
   const { started, ended } = item;
   const { step } = started.data;
-  const [whole, setWhole] = useState(false);
   const [wanted, setWanted] = useRemembered<number>(`${item.key} lines`);
   // A job that ended without an end of this step has no more to come either.
   const ended_seq = ended?.seq ?? (job.phase === "ended" ? NEWEST : null);
@@ -68,27 +67,25 @@ export function OutputView({ item, job }: { item: ItemOf<"step">; job: Job }) {
             </div>
           ))}
         </pre>
-        <button
-          type="button"
-          data-opens="output"
-          aria-label={`Open the whole output of step ${step}`}
-          title="Open whole output (o)"
-          onClick={() => setWhole(true)}
-          className="absolute top-1 right-1 rounded-sm border bg-raised p-1 text-quiet opacity-0 hover:text-ink focus-visible:opacity-100 group-hover:opacity-100 max-sm:opacity-100"
-        >
-          <Maximize2 aria-hidden className="size-3.5" />
-        </button>
-      </div>
-      {output.error !== null && <p className="text-bad text-xs">{wordsOf(output.error).message}</p>}
-      {whole && (
         <OutputDialog
           job_id={job.job_id}
           step={step}
           title={started.data.title}
           ended={ended_seq !== null}
-          onClose={() => setWhole(false)}
+          trigger={
+            <button
+              type="button"
+              data-opens="output"
+              aria-label={`Open the whole output of step ${step}`}
+              title="Open whole output (o)"
+              className="absolute top-1 right-1 rounded-sm border bg-raised p-1 text-quiet opacity-0 hover:text-ink focus-visible:opacity-100 group-hover:opacity-100 max-sm:opacity-100"
+            >
+              <Maximize2 aria-hidden className="size-3.5" />
+            </button>
+          }
         />
-      )}
+      </div>
+      {output.error !== null && <p className="text-bad text-xs">{wordsOf(output.error).message}</p>}
     </div>
   );
 }
