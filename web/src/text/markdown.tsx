@@ -2,12 +2,11 @@ import clsx from "clsx";
 import { memo } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
+import { isQuicklyLaidOut } from "./markdown-bounds.ts";
 import { SafeLink } from "./safe-link.tsx";
 import { visibleText } from "./visible-text.ts";
 
 const PLUGINS = [remarkGfm];
-/** More than this is shown as the text that it is: parsing must not hold up the page. */
-const PARSED_MAX_CHARS = 64 * 1024;
 
 const CODE = "rounded-sm bg-sunken px-1 py-px font-mono text-[0.92em]";
 
@@ -57,11 +56,11 @@ const COMPONENTS: Components = {
   ),
 };
 
-/** Markdown that a sandbox or a person wrote: no HTML, no pictures from elsewhere, links to the web only. */
+/** Markdown that a sandbox or a person wrote: no HTML, no pictures from elsewhere, links to the web only. What takes too long stays plain text. */
 export const Markdown = memo(function Markdown({ text, className }: { text: string; className?: string }) {
   const seen = visibleText(text);
   const look = clsx("untrusted flex min-w-0 flex-col gap-2", className);
-  if (seen.length > PARSED_MAX_CHARS) return <div className={clsx(look, "whitespace-pre-wrap")}>{seen}</div>;
+  if (!isQuicklyLaidOut(seen)) return <div className={clsx(look, "whitespace-pre-wrap")}>{seen}</div>;
   return (
     <div className={look}>
       <ReactMarkdown remarkPlugins={PLUGINS} components={COMPONENTS} skipHtml urlTransform={(url) => url}>
