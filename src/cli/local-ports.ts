@@ -8,6 +8,8 @@ import { LiveSocket } from "./live-socket.ts";
 const HOST = "127.0.0.1";
 /** Connections through one local port at the same time. */
 const CONNECTIONS_MAX = 256;
+/** Who was refused and does not close its side is cut off after this. */
+const REFUSED_WAIT_MS = 1_000;
 
 export type LocalPort = {
   /** What each connection is made to. */
@@ -82,6 +84,7 @@ async function joinSocket(
       if (judged !== "refuse") return;
       refused = true;
       socket.removeAllListeners("data").end(REFUSAL);
+      socket.setTimeout(REFUSED_WAIT_MS, () => socket.destroy());
       stop();
     });
     // An empty message is the end of what this side sends; the other one may go on.

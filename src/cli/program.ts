@@ -293,6 +293,7 @@ Examples:
   sealwork run --dir . task.md && sealwork apply last
   sealwork run -d task.md
   sealwork watch last
+  sealwork open
 
 Exit codes: 0 complete, 1 error, 2 usage, 3 cancelled,
 4 timed out, 5 cannot reach server or engine.
