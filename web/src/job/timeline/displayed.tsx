@@ -17,11 +17,38 @@ const PICTURES: ReadonlySet<string> = new Set([
   "image/webp",
   "image/svg+xml",
 ]);
+/** A step in a loop may show thousands of things. */
+const SHOWN_AT_ONCE = 20;
 /** Of a blob so much is shown as text; the rest is in the download. */
 const TEXT_SHOWN_BYTES = 256 * 1024;
 
+/** What a step showed; of very much the first, and more by need. */
+export function AllDisplayed({
+  id,
+  displayed,
+}: {
+  id: string;
+  displayed: readonly EventOf<"step.displayed">[];
+}) {
+  const [count, setCount] = useRemembered<number>(`${id} displayed`);
+  const shown = displayed.slice(0, count ?? SHOWN_AT_ONCE);
+  const left_out = displayed.length - shown.length;
+  return (
+    <>
+      {shown.map((event) => (
+        <Displayed key={event.seq} event={event} />
+      ))}
+      {left_out > 0 && (
+        <MoreButton onClick={() => setCount(shown.length + SHOWN_AT_ONCE)}>
+          {left_out.toLocaleString()} more shown by this step
+        </MoreButton>
+      )}
+    </>
+  );
+}
+
 /** Something that a step showed: pictures as pictures, Markdown as such, everything else (HTML above all) as the text that it is. */
-export function Displayed({ event }: { event: EventOf<"step.displayed"> }) {
+function Displayed({ event }: { event: EventOf<"step.displayed"> }) {
   const { mime, blob, text } = event.data;
   const [source, setSource] = useRemembered<boolean>(`${event.seq} source`);
   const type = mime.split(";")[0]?.trim().toLowerCase() ?? "";

@@ -6,7 +6,7 @@ import { Elapsed } from "../../ui/time.tsx";
 import { Card } from "./card.tsx";
 import { ChangedFiles } from "./changed-files.tsx";
 import { CodeBlock } from "./code-block.tsx";
-import { Displayed } from "./displayed.tsx";
+import { AllDisplayed } from "./displayed.tsx";
 import { Moment } from "./moment.tsx";
 import { OutputView } from "./output-view.tsx";
 import { Screens } from "./screens.tsx";
@@ -54,9 +54,7 @@ export function StepCard({ item, job }: { item: ItemOf<"step">; job: Job }) {
     >
       {says_more && <CodeBlock id={item.key} text={code} cut={code_blob !== null} />}
       <OutputView item={item} job={job} />
-      {displayed.map((event) => (
-        <Displayed key={event.seq} event={event} />
-      ))}
+      {displayed.length > 0 && <AllDisplayed id={item.key} displayed={displayed} />}
       {ended !== null && ended.data.message !== null && (
         <p className="untrusted text-sm text-soft">{visibleText(ended.data.message)}</p>
       )}

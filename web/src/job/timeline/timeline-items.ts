@@ -110,20 +110,20 @@ export class TimelineItems {
       case "step.displayed":
         this.#change("step", `step ${event.data.step}`, (item) => ({
           ...item,
-          displayed: [...item.displayed, event],
+          displayed: longer(item.displayed, event),
         }));
         return;
       case "file.changed": {
-        const change = (item: ItemOf<"step">) => ({ ...item, files: [...item.files, event] });
+        const change = (item: ItemOf<"step">) => ({ ...item, files: longer(item.files, event) });
         if (this.#latest_step !== null && this.#change("step", `step ${this.#latest_step}`, change)) return;
-        if (!this.#changeLast("files", (item) => ({ ...item, files: [...item.files, event] })))
+        if (!this.#changeLast("files", (item) => ({ ...item, files: longer(item.files, event) })))
           this.#items.push({ kind: "files", key, at, files: [event] });
         return;
       }
       case "screen.captured": {
-        const change = (item: ItemOf<"step">) => ({ ...item, screens: [...item.screens, event] });
+        const change = (item: ItemOf<"step">) => ({ ...item, screens: longer(item.screens, event) });
         if (event.data.step !== null && this.#change("step", `step ${event.data.step}`, change)) return;
-        if (!this.#changeLast("screens", (item) => ({ ...item, screens: [...item.screens, event] })))
+        if (!this.#changeLast("screens", (item) => ({ ...item, screens: longer(item.screens, event) })))
           this.#items.push({ kind: "screens", key, at, screens: [event] });
         return;
       }
@@ -144,7 +144,7 @@ export class TimelineItems {
         this.#denied(event);
         return;
       case "model.called":
-        if (!this.#changeLast("calls", (item) => ({ ...item, calls: [...item.calls, event] })))
+        if (!this.#changeLast("calls", (item) => ({ ...item, calls: longer(item.calls, event) })))
           this.#items.push({ kind: "calls", key, at, calls: [event] });
         return;
       case "image.progress":
@@ -228,6 +228,12 @@ export class TimelineItems {
     this.#items[index] = change(item as ItemOf<K>);
     return true;
   }
+}
+
+/** The same list with one more: a step may show or change a hundred thousand things, and a copy for each would stop the page. */
+function longer<T>(list: readonly T[], one: T): readonly T[] {
+  (list as T[]).push(one);
+  return list;
 }
 
 /** A phase of which another item says more, and a sandbox that linked as it should, are not worth a line. */
