@@ -9,6 +9,8 @@ import type { Step } from "./story.ts";
 /** A step that wrote less than this many pieces is read once; of others a window around the moment. */
 const WHOLE_EVENTS = 1_000;
 const WINDOW_EVENTS = 400;
+/** Windows end at every so many events, so that a replay that goes on does not read each event's own. */
+const WINDOW_STEP_SEQ = 256;
 const LINES_SHOWN = 200;
 
 /** What a step had written by then; the last lines of it. */
@@ -69,8 +71,10 @@ function useOutput({
   const whole = useQuery(outputBefore({ ...place, before: end, limit: WHOLE_EVENTS }));
   const is_whole = whole.data !== undefined && whole.data.length < WHOLE_EVENTS;
   const next = nextAfter(events, at);
+  const rounded = next === null ? null : Math.ceil(next / WINDOW_STEP_SEQ) * WINDOW_STEP_SEQ;
+  const before = rounded === null || (end !== null && rounded > end) ? end : rounded;
   const window = useQuery({
-    ...outputBefore({ ...place, before: next ?? end, limit: WINDOW_EVENTS }),
+    ...outputBefore({ ...place, before, limit: WINDOW_EVENTS }),
     enabled: whole.data !== undefined && !is_whole,
     // Until the next window is there the last one is shown; but none of another step.
     placeholderData: (old, query) =>
