@@ -105,7 +105,10 @@ test("a link is void after half a minute, and one whose maker was revoked meanwh
   const browser = new Browser(server);
   const failed = await browser.ask({ path: codeOf(late) });
   assert.equal(failed.headers.location, "/sign-in?failed=link");
-  const { record, secret } = await server.sign_ins.makeToken({ name: "lent", expires_in_s: null });
+  const { record, secret } = await server.sign_ins.makeToken(
+    { by: "installation" },
+    { name: "lent", expires_in_s: null },
+  );
   const made = await browser.ask({
     path: "/sign-in/links",
     method: "POST",
@@ -286,7 +289,7 @@ test("of two cookies none counts; others beside it do not matter", async () => {
   assert.equal(cookieSecret("sealwork=x; X__Host-sealwork=y"), null);
 });
 
-test("a WebSocket by cookie needs the page's own origin, and ends with the sign-in; so does a stream", async () => {
+test("a WebSocket by cookie needs the page's own origin; a stream ends with the sign-in that it came in by, and no other", async () => {
   await using server = await startServer({ token: TOKEN });
   const browser = new Browser(server);
   await browser.signIn();
@@ -305,13 +308,24 @@ test("a WebSocket by cookie needs the page's own origin, and ends with the sign-
   assert.equal(await status({ ...head, origin: browser.origin }), 409);
 
   const events = await fetch(`${server.url}/events`, { headers: BEARER });
-  const token = await server.sign_ins.makeToken({ name: "reader", expires_in_s: null });
+  const token = await server.sign_ins.makeToken(
+    { by: "installation" },
+    { name: "reader", expires_in_s: null },
+  );
   const mine = await fetch(`${server.url}/events`, { headers: { authorization: `Bearer ${token.secret}` } });
   const broken = assert.rejects(mine.text());
   await server.sign_ins.revoke(token.record.token_id);
   await broken;
-  assert.equal(events.status, 200);
-  await events.body?.cancel();
+  const reader = events.body?.getReader();
+  const job_id = server.orchestrator.add("running").job_id;
+  server.orchestrator.emit(job_id, { type: "message.said", data: { from: "agent", text: "still here" } });
+  let heard = "";
+  while (!heard.includes("still here")) {
+    const chunk = await reader?.read();
+    assert(chunk !== undefined && !chunk.done);
+    heard += Buffer.from(chunk.value).toString();
+  }
+  await reader?.cancel();
 });
 
 test("without sign-in the rules about origins hold all the same", async () => {

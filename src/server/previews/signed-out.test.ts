@@ -25,8 +25,8 @@ test("with the sign-in that opened a preview end its pages, streams and WebSocke
     socket.write(`HTTP/1.1 ${heard.includes(key) ? upgraded : streamed}\r\n\r\ndata: 1\n\n`);
   });
   world.ports.set(1, inside.port);
-  const lent = await sign_ins.makeToken({ name: "lent", expires_in_s: null });
-  const kept = await sign_ins.makeToken({ name: "kept", expires_in_s: null });
+  const lent = await sign_ins.makeToken({ by: "installation" }, { name: "lent", expires_in_s: null });
+  const kept = await sign_ins.makeToken({ by: "installation" }, { name: "kept", expires_in_s: null });
   const [mine, other] = [
     await world.enter("ports/1", lent.secret),
     await world.enter("ports/1", kept.secret),
@@ -90,4 +90,21 @@ test("what a sandbox serves is not shown at the API's own address to a browser t
   const [, refused] = await once(live, "unexpected-response");
   refused.destroy();
   assert.equal(refused.statusCode, 403);
+});
+
+test("a WebSocket into a sandbox ends with the browser that opened it", async () => {
+  await using world = await PreviewWorld.start({ token: TOKEN });
+  await using inside = await RawServer.listen((socket, heard) => socket.write(heard));
+  world.ports.set(1, inside.port);
+  const { sign_ins, port } = world.server;
+  const { record, secret } = await sign_ins.makeBrowser({ by: "installation" }, "mine");
+  const host = `sealwork.localhost:${port}`;
+  const headers = { host, origin: `http://${host}`, cookie: `__Host-sealwork=${secret}` };
+  const live = new WebSocket(`ws://127.0.0.1:${port}/jobs/${world.job_id}/forward/1`, { headers });
+  await once(live, "open");
+  live.send(Buffer.from("GET / HTTP/1.1\r\n\r\n"));
+  const [echoed] = await once(live, "message");
+  assert.match(String(echoed), /^GET/);
+  const [[code]] = await Promise.all([once(live, "close"), sign_ins.revoke(record.token_id)]);
+  assert.equal(code, 1006, "it is cut");
 });
