@@ -17,6 +17,7 @@ import {
 } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
 import { type ReactNode, useDeferredValue, useState } from "react";
+import { isListed } from "../api/job-lists.ts";
 import { fetchJobs, retryJob } from "../api/jobs.ts";
 import { Keys } from "../ui/keys.tsx";
 import { promptTitle } from "../ui/one-line.ts";
@@ -43,8 +44,10 @@ type Entry = { id: string; text: string; icon: ReactNode; keys?: string; act: ()
 /** Everything by name: pages, jobs, and what can be done. */
 export function CommandPalette({ onClose, onShortcuts }: { onClose: () => void; onShortcuts: () => void }) {
   const [typed, setTyped] = useState("");
-  const text = useDeferredValue(typed.trim().slice(0, TEXT_MAX_CHARS));
-  const { data } = useQuery(foundJobs(text));
+  const text = typed.trim().slice(0, TEXT_MAX_CHARS);
+  const { data } = useQuery(foundJobs(useDeferredValue(text)));
+  // Whoever types fast and presses Enter never gets what was found for less.
+  const jobs = data?.jobs.filter((job) => isListed(job, text === "" ? {} : { text })) ?? [];
   const navigate = useNavigate();
   const go = (act: () => void) => () => {
     onClose();
@@ -92,9 +95,9 @@ export function CommandPalette({ onClose, onShortcuts }: { onClose: () => void; 
                   ))}
                 </Group>
               )}
-              {(data?.jobs.length ?? 0) > 0 && (
+              {jobs.length > 0 && (
                 <Group heading={text === "" ? "Newest jobs" : "Jobs"}>
-                  {data?.jobs.map((job) => (
+                  {jobs.map((job) => (
                     <Item
                       key={job.job_id}
                       value={job.job_id}

@@ -42,7 +42,7 @@ export const SENTENCES: readonly ExampleTask[] = [
   },
   {
     name: "word-study",
-    title: "Which words begin most sentences?",
+    title: "Study the words of a story",
     about: "The agent writes a text, counts in it with Python, and draws a chart.",
     request: {
       prompt:

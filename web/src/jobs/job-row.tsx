@@ -11,12 +11,15 @@ import { RowMenu } from "./row-menu.tsx";
 
 /** The columns of the table; the less important ones go first where there is little room. */
 export const COLUMNS =
-  "grid grid-cols-[8.5rem_minmax(0,1fr)_5rem_4.5rem_2.5rem] items-center gap-x-3 lg:grid-cols-[8.5rem_minmax(0,1fr)_9rem_4rem_4.5rem_5rem_4.5rem_2.5rem] xl:grid-cols-[8.5rem_minmax(0,1fr)_11rem_6.5rem_4rem_4.5rem_5rem_4.5rem_2.5rem]";
+  "grid grid-cols-[8.5rem_minmax(0,1fr)_5rem_4.5rem_2.5rem] items-center gap-x-3 lg:grid-cols-[8.5rem_minmax(0,1fr)_9rem_4rem_4.5rem_5rem_4.5rem_2.5rem] xl:grid-cols-[8.5rem_minmax(0,1fr)_10rem_6rem_4rem_4.5rem_5rem_4.5rem_2.5rem]";
 const FROM_LG = "max-lg:hidden";
 const FROM_XL = "max-xl:hidden";
 const NUMBER = "text-right tabular whitespace-nowrap text-soft text-sm";
-/** Labels that a row shows; the others are named when it is pointed at. */
-const LABELS_SHOWN = 2;
+/** Labels that a row shows where it has the room. */
+const LABELS_SHOWN = 3;
+/** What stands beside a task leaves it nearly all of the room. */
+const TASK = "max-w-full shrink-0 text-sm";
+const TASK_BY_LABELS = "lg:max-w-[calc(100%-8rem)]";
 
 export const HEADINGS: { text: string; className?: string }[] = [
   { text: "Status" },
@@ -46,7 +49,12 @@ export const WideRow = memo(function WideRow({ job, current }: Props) {
         <JobStatus job={job} />
       </Cell>
       <Cell className="flex items-center gap-3">
-        <JobLink job={job} title={title} current={current} className="shrink text-sm" />
+        <JobLink
+          job={job}
+          title={title}
+          current={current}
+          className={clsx(TASK, Object.keys(job.labels).length > 0 && TASK_BY_LABELS)}
+        />
         <Remark job={job} />
         <Labels job={job} current={current} />
       </Cell>
@@ -131,23 +139,28 @@ function Remark({ job }: { job: Job }) {
   const [question] = job.approvals;
   if (question !== undefined)
     return (
-      <span className="untrusted min-w-24 flex-1 truncate text-person text-sm">
+      <span className="untrusted min-w-0 flex-1 basis-0 truncate text-person text-sm">
         {oneLine(question.title)}
       </span>
     );
   if (job.status !== "error" || job.reason === null) return <span className="flex-1" />;
   return (
-    <span className="untrusted min-w-24 flex-1 truncate text-quiet text-sm">
+    <span className="untrusted min-w-0 flex-1 basis-0 truncate text-quiet text-sm">
       {oneLine(job.reason.message)}
     </span>
   );
 }
 
+/** As many as there is room for; all are named when they are pointed at. */
 function Labels({ job, current }: { job: Job; current: boolean }) {
   const labels = Object.entries(job.labels);
   if (labels.length === 0) return null;
+  const all = labels.map(([name, value]) => oneLine(labelFilter(name, value), 60)).join(", ");
   return (
-    <span className="flex shrink-0 items-center gap-1 max-lg:hidden">
+    <span
+      title={all}
+      className="flex h-4.5 min-w-0 flex-wrap justify-end gap-1 overflow-hidden max-lg:hidden"
+    >
       {labels.slice(0, LABELS_SHOWN).map(([name, value]) => {
         const label = labelFilter(name, value);
         return (
@@ -156,24 +169,12 @@ function Labels({ job, current }: { job: Job; current: boolean }) {
             to="/"
             search={(old) => ({ ...old, label })}
             tabIndex={current ? 0 : -1}
-            title={`Only jobs with ${oneLine(label)}`}
             className="untrusted relative max-w-36 truncate rounded-sm border bg-sunken px-1.5 text-2xs text-soft hover:border-line-strong hover:text-ink"
           >
             {oneLine(label, 60)}
           </Link>
         );
       })}
-      {labels.length > LABELS_SHOWN && (
-        <span
-          className="text-2xs text-quiet"
-          title={labels
-            .slice(LABELS_SHOWN)
-            .map(([name, value]) => oneLine(labelFilter(name, value), 60))
-            .join(", ")}
-        >
-          +{labels.length - LABELS_SHOWN}
-        </span>
-      )}
     </span>
   );
 }

@@ -4,6 +4,7 @@ import clsx from "clsx";
 import { ArrowUp } from "lucide-react";
 import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { Job } from "../../../src/contract/job.ts";
+import type { JobsFilter } from "../api/job-lists.ts";
 import { useShortcut } from "../app/shortcuts.ts";
 import { isOver, useJobActions } from "./job-actions.tsx";
 import { COLUMNS, HEADINGS, NarrowRow, WideRow } from "./job-row.tsx";
@@ -23,6 +24,8 @@ const SCROLL_ID = "jobs";
 
 type Props = {
   jobs: readonly Job[];
+  /** What these were asked for by; it stays the same. */
+  filter: JobsFilter;
   /** Whether there are older ones, which `onEnd` loads. */
   has_more: boolean;
   onEnd: () => void;
@@ -31,18 +34,18 @@ type Props = {
 };
 
 /** A list of any length, of which only what is seen is there; gone through by keyboard. */
-export function JobsGrid({ jobs, has_more, onEnd, dim }: Props) {
+export function JobsGrid({ jobs, filter, has_more, onEnd, dim }: Props) {
   const wide = useWide();
   const scroller = useRef<HTMLDivElement>(null);
-  const [at_top, setAtTop] = useState(true);
-  const { shown, held, show } = useNewFirst(jobs, at_top);
+  const restored = useElementScrollRestoration({ id: SCROLL_ID });
+  const [at_top, setAtTop] = useState(isAtTop(restored?.scrollY));
+  const { shown, held, show } = useNewFirst(jobs, { at_top, filter });
   const [current_id, setCurrent] = useState<string | null>(null);
   const current = Math.max(
     0,
     shown.findIndex((job) => job.job_id === current_id),
   );
   const head = wide ? HEAD_PX : 0;
-  const restored = useElementScrollRestoration({ id: SCROLL_ID });
   const rows = useVirtualizer({
     count: shown.length,
     getScrollElement: () => scroller.current,
@@ -58,7 +61,7 @@ export function JobsGrid({ jobs, has_more, onEnd, dim }: Props) {
       if (current < shown.length && !indexes.includes(current)) indexes.push(current);
       return indexes.sort((a, b) => a - b);
     },
-    onChange: ({ scrollOffset }) => setAtTop((scrollOffset ?? 0) < WIDE_ROW_PX / 2),
+    onChange: ({ scrollOffset }) => setAtTop(isAtTop(scrollOffset)),
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: Rows have another height from one width to the other.
   useLayoutEffect(() => rows.measure(), [wide]);
@@ -163,6 +166,10 @@ export function JobsGrid({ jobs, has_more, onEnd, dim }: Props) {
       </div>
     </div>
   );
+}
+
+function isAtTop(offset: number | null | undefined): boolean {
+  return (offset ?? 0) < WIDE_ROW_PX / 2;
 }
 
 /** Which row a key leads to; null for all other keys. */

@@ -1,7 +1,7 @@
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useSearch } from "@tanstack/react-router";
 import { SearchX } from "lucide-react";
-import { lazy, Suspense, useCallback, useMemo } from "react";
+import { lazy, Suspense, useCallback, useMemo, useState } from "react";
 import { jobsQuery } from "../api/jobs.ts";
 import { Button } from "../ui/button.tsx";
 import { Empty } from "../ui/empty.tsx";
@@ -28,6 +28,9 @@ function List() {
   const filter = useSearch({ from: "/shell/" });
   const list = useInfiniteQuery({ ...jobsQuery(filter), placeholderData: keepPreviousData });
   const { data, error, hasNextPage, isFetchingNextPage, fetchNextPage, isFetchNextPageError } = list;
+  // While another filter is being asked for, the list of the one before stays.
+  const [shown_by, setShownBy] = useState(filter);
+  if (!list.isPlaceholderData && data !== undefined && shown_by !== filter) setShownBy(filter);
   const jobs = useMemo(() => data?.pages.flatMap((page) => page.jobs) ?? [], [data]);
   const onEnd = useCallback(() => {
     if (!isFetchingNextPage && !isFetchNextPageError) void fetchNextPage();
@@ -54,7 +57,14 @@ function List() {
   }
   return (
     <>
-      <JobsGrid jobs={jobs} has_more={hasNextPage} onEnd={onEnd} dim={list.isPlaceholderData} />
+      <JobsGrid
+        key={JSON.stringify(shown_by)}
+        filter={shown_by}
+        jobs={jobs}
+        has_more={hasNextPage}
+        onEnd={onEnd}
+        dim={list.isPlaceholderData}
+      />
       {isFetchNextPageError && (
         <div className="p-3">
           <Trouble error={error} action={again} />
