@@ -87,7 +87,7 @@ test("the installation's token comes in, is no row, and what is only like it doe
 test("a token comes in until it is revoked, also after a restart; only its hash is stored", async () => {
   await using door = new Door();
   let signIns = await door.open();
-  const { record, secret } = await signIns.makeToken({ name: "ci", expires_in_s: null });
+  const { record, secret } = await signIns.makeToken(INSTALLATION, { name: "ci", expires_in_s: null });
   assert.match(secret, /^swt_[\w-]{43}$/);
   assert.deepEqual(signIns.byToken(secret), { by: "token", token_id: record.token_id });
   assert.equal(signIns.byBrowser(secret), null, "a token is no cookie");
@@ -104,7 +104,7 @@ test("a token comes in until it is revoked, also after a restart; only its hash 
 test("a token expires by the clock, to the second, and is then removed", async () => {
   await using door = new Door();
   const signIns = await door.open();
-  const { secret } = await signIns.makeToken({ name: "short", expires_in_s: 3600 });
+  const { secret } = await signIns.makeToken(INSTALLATION, { name: "short", expires_in_s: 3600 });
   await door.clock.pass(3599);
   assert.notEqual(signIns.byToken(secret), null);
   await door.clock.pass(1);
@@ -121,7 +121,7 @@ test("a browser is signed in for so long, and not longer than the token that did
   assert.match(free.secret, /^swb_[\w-]{43}$/);
   assert.equal(free.record.expires_at, at(BROWSER_SIGN_IN_MAX_S));
   assert.equal(signIns.byToken(free.secret), null, "a cookie is no token");
-  const token = await signIns.makeToken({ name: "short", expires_in_s: 30 });
+  const token = await signIns.makeToken(INSTALLATION, { name: "short", expires_in_s: 30 });
   const caller = signIns.byToken(token.secret);
   assert(caller !== null);
   const bound = await signIns.makeBrowser(caller, "Chrome on Linux");
@@ -135,7 +135,7 @@ test("a browser is signed in for so long, and not longer than the token that did
 test("with a token end the browsers that it signed in, by way of others too, and what they have open", async () => {
   await using door = new Door();
   const signIns = await door.open();
-  const token = await signIns.makeToken({ name: "lent", expires_in_s: null });
+  const token = await signIns.makeToken(INSTALLATION, { name: "lent", expires_in_s: null });
   const bearer = signIns.byToken(token.secret);
   assert(bearer !== null);
   const first = await signIns.makeBrowser(bearer, "first");
@@ -159,10 +159,36 @@ test("with a token end the browsers that it signed in, by way of others too, and
   assert.equal(ended.at(-1), "late", "who asks too late is told at once");
 });
 
+test("a token that a token made ends with it, by way of browsers and other tokens too, and no later than it expires", async () => {
+  await using door = new Door();
+  const signIns = await door.open();
+  const asked = { name: "found", expires_in_s: 60 };
+  const short = await signIns.makeToken(INSTALLATION, asked);
+  const bearer = { by: "token", token_id: short.record.token_id } as const;
+  const forever = { name: "kept", expires_in_s: null };
+  for (const longer of [forever, { name: "kept", expires_in_s: 3600 }])
+    assert.equal((await signIns.makeToken(bearer, longer)).record.expires_at, short.record.expires_at);
+  const sooner = await signIns.makeToken(bearer, { name: "sooner", expires_in_s: 30 });
+  assert(String(sooner.record.expires_at) < String(short.record.expires_at));
+
+  const lent = await signIns.makeToken(INSTALLATION, forever);
+  const browser = await signIns.makeBrowser({ by: "token", token_id: lent.record.token_id }, "Firefox");
+  const second = await signIns.makeToken({ by: "browser", token_id: browser.record.token_id }, forever);
+  const third = await signIns.makeToken({ by: "token", token_id: second.record.token_id }, forever);
+  const at_home = await signIns.makeBrowser(INSTALLATION, "Chrome");
+  const own = await signIns.makeToken({ by: "browser", token_id: at_home.record.token_id }, forever);
+  await signIns.revoke(at_home.record.token_id);
+  assert.notEqual(signIns.byToken(own.secret), null, "the installation's own way in has not ended");
+  await signIns.revoke(lent.record.token_id);
+  for (const { secret } of [second, third]) assert.equal(signIns.byToken(secret), null);
+  const late = { by: "token", token_id: third.record.token_id } as const;
+  await assert.rejects(signIns.makeToken(late, forever), { code: "unauthorized" });
+});
+
 test("a browser that signs in while its token is revoked is out too", async () => {
   await using door = new Door();
   const signIns = await door.open();
-  const token = await signIns.makeToken({ name: "lent", expires_in_s: null });
+  const token = await signIns.makeToken(INSTALLATION, { name: "lent", expires_in_s: null });
   const bearer = signIns.byToken(token.secret);
   assert(bearer !== null);
   const made = signIns.makeBrowser(bearer, "late");
@@ -175,11 +201,13 @@ test("browsers that the installation's token signed in end when it is another on
   await using door = new Door();
   let signIns = await door.open();
   const old = await signIns.makeBrowser(INSTALLATION, "old");
-  const token = await signIns.makeToken({ name: "ci", expires_in_s: null });
+  const token = await signIns.makeToken(INSTALLATION, { name: "ci", expires_in_s: null });
   // Without sign-in nobody is asked, and nothing is forgotten.
   signIns = await door.open(null);
   assert.equal(signIns.list().length, 2);
-  await assert.rejects(signIns.makeToken({ name: "x", expires_in_s: null }), { code: "conflict" });
+  await assert.rejects(signIns.makeToken(INSTALLATION, { name: "x", expires_in_s: null }), {
+    code: "conflict",
+  });
   signIns = await door.open("swt_another-token");
   assert.equal(signIns.byBrowser(old.secret), null);
   assert.notEqual(signIns.byToken(token.secret), null);
@@ -189,7 +217,7 @@ test("browsers that the installation's token signed in end when it is another on
 test("coming in asks nothing of the store; when it was used is stored once a minute, and at the end", async () => {
   await using door = new Door();
   const signIns = await door.open();
-  const { record, secret } = await signIns.makeToken({ name: "busy", expires_in_s: null });
+  const { record, secret } = await signIns.makeToken(INSTALLATION, { name: "busy", expires_in_s: null });
   const stored = () => door.store.rows.get(record.token_id)?.last_used_at;
   const before = door.store.calls;
   await door.clock.pass(10);
@@ -210,11 +238,12 @@ test("coming in asks nothing of the store; when it was used is stored once a min
 test("there are never more than so many: expired ones go first, then the browser that was unused longest", async () => {
   await using door = new Door();
   const signIns = await door.open();
-  const short = await signIns.makeToken({ name: "short", expires_in_s: 60 });
+  const short = await signIns.makeToken(INSTALLATION, { name: "short", expires_in_s: 60 });
   await door.clock.pass(1);
   const first = await signIns.makeBrowser(INSTALLATION, "first");
   const second = await signIns.makeBrowser(INSTALLATION, "second");
-  for (let n = 3; n < TOKENS_MAX; n += 1) await signIns.makeToken({ name: `t${n}`, expires_in_s: null });
+  for (let n = 3; n < TOKENS_MAX; n += 1)
+    await signIns.makeToken(INSTALLATION, { name: `t${n}`, expires_in_s: null });
   assert.equal(signIns.list().length, TOKENS_MAX);
   await door.clock.pass(58);
   signIns.byBrowser(first.secret);
@@ -226,23 +255,28 @@ test("there are never more than so many: expired ones go first, then the browser
   await door.clock.pass(1);
   signIns.byBrowser(first.secret);
   signIns.byBrowser(third.secret);
-  await signIns.makeToken({ name: "one more", expires_in_s: null });
+  await signIns.makeToken(INSTALLATION, { name: "one more", expires_in_s: null });
   assert.equal(signIns.byBrowser(second.secret), null, "it was used least recently");
-  await signIns.makeToken({ name: "two more", expires_in_s: null });
-  await signIns.makeToken({ name: "three more", expires_in_s: null });
-  await assert.rejects(signIns.makeToken({ name: "too many", expires_in_s: null }), { code: "conflict" });
+  await signIns.makeToken(INSTALLATION, { name: "two more", expires_in_s: null });
+  await signIns.makeToken(INSTALLATION, { name: "three more", expires_in_s: null });
+  await assert.rejects(signIns.makeToken(INSTALLATION, { name: "too many", expires_in_s: null }), {
+    code: "conflict",
+  });
   assert.deepEqual([signIns.list().length, door.store.rows.size], [TOKENS_MAX, TOKENS_MAX]);
 });
 
 test("what the store does not take is not in force: a new one is unknown, a revoked one is still there", async () => {
   await using door = new Door();
   const signIns = await door.open();
-  const { record, secret } = await signIns.makeToken({ name: "kept", expires_in_s: null });
+  const { record, secret } = await signIns.makeToken(INSTALLATION, { name: "kept", expires_in_s: null });
   door.store.fault = new Error("the disk is full");
   await assert.rejects(signIns.revoke(record.token_id), /disk is full/);
   assert.notEqual(signIns.byToken(secret), null);
   door.store.fault = new Error("the disk is full");
-  await assert.rejects(signIns.makeToken({ name: "not stored", expires_in_s: null }), /disk is full/);
+  await assert.rejects(
+    signIns.makeToken(INSTALLATION, { name: "not stored", expires_in_s: null }),
+    /disk is full/,
+  );
   assert.deepEqual(
     signIns.list().map(({ name }) => name),
     ["kept"],
@@ -253,7 +287,7 @@ test("what the store does not take is not in force: a new one is unknown, a revo
 test("a failing store is told of in the log, and asked again a minute later", async () => {
   await using door = new Door();
   const signIns = await door.open();
-  const { record, secret } = await signIns.makeToken({ name: "busy", expires_in_s: null });
+  const { record, secret } = await signIns.makeToken(INSTALLATION, { name: "busy", expires_in_s: null });
   signIns.byToken(secret);
   door.store.fault = new Error("the disk is full");
   await door.clock.pass(60);
@@ -266,7 +300,7 @@ test("a failing store is told of in the log, and asked again a minute later", as
 test("a text with one of our secrets in it is known, wherever it stands", async () => {
   await using door = new Door();
   const signIns = await door.open();
-  const { secret } = await signIns.makeToken({ name: "ci", expires_in_s: null });
+  const { secret } = await signIns.makeToken(INSTALLATION, { name: "ci", expires_in_s: null });
   const browser = await signIns.makeBrowser(INSTALLATION, "b");
   for (const known of [secret, INSTALLATION_TOKEN, browser.secret])
     assert(signIns.hasSecret(`Bearer ${known}, and more`), known);

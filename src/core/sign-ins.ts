@@ -108,19 +108,31 @@ export class SignIns implements AsyncDisposable {
     return [...this.#by_id.values()].map(({ record, used_at }) => shown(record, used_at)).reverse();
   }
 
-  /** A token for a program; its secret is given this one time. Throws AppError `conflict` when there are too many. */
-  async makeToken(asked: {
-    name: string;
-    expires_in_s: number | null;
-  }): Promise<{ record: SignInRecord; secret: string }> {
+  /**
+   * A token for a program; its secret is given this one time. One that another token makes ends with that, and no later than it expires: else who
+   * has found a token that is soon void would have one for ever. Throws AppError `conflict` when there are too many.
+   */
+  async makeToken(
+    by: Caller,
+    asked: { name: string; expires_in_s: number | null },
+  ): Promise<{ record: SignInRecord; secret: string }> {
     if (!this.required)
       throw new AppError({
         code: "conflict",
         message: "This server runs without sign-in, so nobody needs a token.",
         hint: "Start it without --no-auth to make tokens.",
       });
-    const expires_at = asked.expires_in_s === null ? null : this.#in(asked.expires_in_s);
-    return this.#make({ kind: "token", name: asked.name, expires_at, made_by: null });
+    const voucher = this.#voucher(by);
+    if (voucher === null) throw hasEnded();
+    // What the installation's own token makes stays when that is replaced.
+    const made_by = voucher.startsWith(INSTALLATION) ? null : voucher;
+    const wanted = asked.expires_in_s === null ? null : this.#in(asked.expires_in_s);
+    return this.#make({
+      kind: "token",
+      name: asked.name,
+      expires_at: this.#within(made_by, wanted),
+      made_by,
+    });
   }
 
   /**
@@ -130,13 +142,11 @@ export class SignIns implements AsyncDisposable {
   async makeBrowser(by: Caller, name: string): Promise<{ record: SignInRecord; secret: string }> {
     const made_by = this.#voucher(by);
     if (made_by === null) throw hasEnded();
-    const latest = this.#in(BROWSER_SIGN_IN_MAX_S);
-    const bound = this.#by_id.get(made_by)?.record.expires_at ?? null;
-    const expires_at = bound !== null && bound < latest ? bound : latest;
+    const expires_at = this.#within(made_by, this.#in(BROWSER_SIGN_IN_MAX_S));
     return this.#make({ kind: "browser", name, expires_at, made_by });
   }
 
-  /** Ends a sign-in, the browsers that it signed in, and what they have open. False when it is not there. */
+  /** Ends a sign-in, the tokens and browsers that it made, and what they have open. False when it is not there. */
   async revoke(token_id: string): Promise<boolean> {
     const known = this.#by_id.get(token_id);
     if (known === undefined) return false;
@@ -195,7 +205,13 @@ export class SignIns implements AsyncDisposable {
     throw hasEnded();
   }
 
-  /** What a browser ends with that this caller signs in; null when that has ended itself. */
+  /** The end that was wanted, or that of the maker when it is earlier. */
+  #within(made_by: string | null, wanted: string | null): string | null {
+    const bound = this.#by_id.get(made_by ?? "")?.record.expires_at ?? null;
+    return wanted === null || (bound !== null && bound < wanted) ? bound : wanted;
+  }
+
+  /** What ends a token or browser that this caller makes; null when that has ended itself. */
   #voucher(by: Caller): string | null {
     if (!("token_id" in by)) return this.#installation?.mark ?? null;
     if (!this.isIn(by.token_id)) return null;
@@ -239,9 +255,13 @@ export class SignIns implements AsyncDisposable {
   /** They are out at once; when the store fails they are in again, so that it can be tried again. */
   async #remove(ending: readonly Known[]): Promise<void> {
     const ids = new Set(ending.map(({ record }) => record.token_id));
-    const gone = [...this.#by_id.values()].filter(
-      ({ record }) => ids.has(record.token_id) || ids.has(record.made_by ?? ""),
-    );
+    // What they made may have made others.
+    for (let before = 0; before !== ids.size; ) {
+      before = ids.size;
+      for (const { record } of this.#by_id.values())
+        if (ids.has(record.made_by ?? "")) ids.add(record.token_id);
+    }
+    const gone = [...this.#by_id.values()].filter(({ record }) => ids.has(record.token_id));
     if (gone.length === 0) return;
     for (const known of gone) this.#forget(known);
     try {
@@ -304,7 +324,7 @@ export class SignIns implements AsyncDisposable {
 function hasEnded(): AppError {
   return new AppError({
     code: "unauthorized",
-    message: "What this browser would be signed in by has ended.",
+    message: "What this would be signed in by has ended.",
   });
 }
 

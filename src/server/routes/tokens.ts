@@ -34,7 +34,7 @@ export function tokenRoutes(app: App, { sign_ins }: RouteContext): void {
       },
     },
     async ({ body, caller }) => {
-      const { record, secret } = await sign_ins.makeToken(body);
+      const { record, secret } = await sign_ins.makeToken(caller, body);
       return { ...shown(record, caller), token: secret };
     },
   );
