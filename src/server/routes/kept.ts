@@ -32,6 +32,8 @@ export function keptRoutes(app: App, { orchestrator, requests, log }: RouteConte
             "content-length": size_bytes,
             "content-disposition": attachment(sha256),
             "cache-control": "private, max-age=31536000, immutable",
+            // Who has signed out finds nothing of it in the browser's cache.
+            vary: "cookie, authorization",
           },
           content,
         },
