@@ -8,6 +8,7 @@ import { Button } from "../ui/button.tsx";
 import { CopyButton } from "../ui/copy-button.tsx";
 import { Field, Input } from "../ui/field.tsx";
 import { Trouble, wordsOf } from "../ui/trouble.tsx";
+import { pageAfter } from "./page-after.ts";
 
 /** Why somebody was sent here, by the word in the address. */
 const FAILURES: Record<string, string> = {
@@ -32,7 +33,7 @@ export function SignInPage() {
       await request("/sign-in", { method: "POST", json: { token } });
       queries.clear();
       feed.retry();
-      await navigate({ href: pageOf(to), replace: true });
+      await navigate({ href: pageAfter(to, location.origin), replace: true });
     } catch (cause) {
       setError(cause);
       setBusy(false);
@@ -90,11 +91,4 @@ export function SignInPage() {
       </div>
     </main>
   );
-}
-
-/** Only a page of ours, however the address is written. */
-function pageOf(to = "/"): string {
-  const url = URL.parse(to, location.origin);
-  if (url === null || url.origin !== location.origin || url.pathname === "/sign-in") return "/";
-  return `${url.pathname}${url.search}${url.hash}`;
 }
