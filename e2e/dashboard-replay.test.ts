@@ -97,7 +97,7 @@ describe("the replay of a job", () => {
     const moved = await place(page);
     await page.waitForURL((url) => url.searchParams.get("at") === String(moved));
     await bar(page).getByRole("button", { name: "Copy a link to this moment" }).click();
-    await page.getByText("The link to this moment is in the clipboard").waitFor();
+    await page.getByText("The link to this moment is in the clipboard", { exact: true }).waitFor();
     const link = await page.evaluate<string>("navigator.clipboard.readText()");
     const other = await dashboard.context.newPage();
     await other.goto(link);

@@ -32,7 +32,7 @@ function Bar({ job }: { job: Job }) {
       aria-label="Replay"
       className={clsx(
         "flex shrink-0 flex-wrap items-center gap-x-3 gap-y-1 border-b px-3 py-1.5 sm:px-4 md:flex-nowrap",
-        replays ? "bg-accent-soft/40" : "bg-panel",
+        replays ? "bg-[color-mix(in_srgb,var(--color-accent-soft)_45%,var(--color-panel))]" : "bg-panel",
       )}
     >
       <div className="flex items-center gap-0.5">

@@ -129,7 +129,11 @@ function Playhead({ clock, story, from }: { clock: ReplayClock; story: Story; fr
   return (
     <>
       <div
-        className={clsx("pointer-events-none absolute inset-y-0 right-0", at !== null && "bg-panel/65")}
+        className={clsx(
+          "pointer-events-none absolute inset-y-0 right-0",
+          at !== null &&
+            "bg-[color-mix(in_srgb,color-mix(in_srgb,var(--color-accent-soft)_45%,var(--color-panel))_65%,transparent)]",
+        )}
         style={{ left: `${share * 100}%` }}
       />
       <div

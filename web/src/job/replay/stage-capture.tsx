@@ -54,7 +54,8 @@ function Shown({ path, onShown }: { path: string; onShown?: () => void }) {
   return (
     <img
       src={picture.address}
-      alt="The screen at that moment"
+      // The one that is still to come up is not told twice.
+      alt={onShown === undefined ? "The screen at that moment" : ""}
       onLoad={onShown}
       className="absolute inset-0 size-full object-contain"
     />

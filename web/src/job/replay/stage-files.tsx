@@ -20,7 +20,10 @@ export function StageFiles({ job_id, story, at }: { job_id: string; story: Story
   const latest = useMemo(() => latestFiles(story.files, count), [story.files, count]);
   const [chosen, setChosen] = useState<string | null>(null);
   if (story.files.length === 0) return null;
-  const shown = latest.find(({ data }) => data.path === chosen) ?? latest[0];
+  const shown =
+    latest.find(({ data }) => data.path === chosen) ??
+    latest.find(({ data }) => data.diff !== null) ??
+    latest[0];
   return (
     <Panel
       title={
