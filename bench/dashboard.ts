@@ -16,7 +16,7 @@ export type DashboardFigures = {
   docs_again: Summary;
 };
 
-type Visit = { path: string; wanted: string };
+export type Visit = { path: string; wanted: string };
 
 const LIST: Visit = { path: "/", wanted: 'main a[href^="/job/"]' };
 const DOCS: Visit = { path: "/docs", wanted: ".swagger-ui .opblock" };
@@ -69,7 +69,7 @@ export async function measureDashboard(
 }
 
 /** Signs the browser in as `sealwork open` does, and returns the dashboard's origin. */
-async function signIn(orchestrator: TestOrchestrator, page: Page): Promise<string> {
+export async function signIn(orchestrator: TestOrchestrator, page: Page): Promise<string> {
   const answer = await orchestrator.fetch("/sign-in/links", {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -81,7 +81,7 @@ async function signIn(orchestrator: TestOrchestrator, page: Page): Promise<strin
   return new URL(url).origin;
 }
 
-async function visit(page: Page, origin: string, { path, wanted }: Visit): Promise<number> {
+export async function visit(page: Page, origin: string, { path, wanted }: Visit): Promise<number> {
   await page.goto("about:blank");
   await settle();
   await page.goto(`${origin}${path}`, { waitUntil: "commit" });

@@ -11,6 +11,7 @@ import { measureDashboard } from "./dashboard.ts";
 import { measureDesktop } from "./desktop.ts";
 import { measureFileTransfer } from "./file-transfer.ts";
 import { measureHistory } from "./history.ts";
+import { measureJobPage } from "./job-page.ts";
 import { measureMemory } from "./memory.ts";
 import { measureNewProcess } from "./new-process.ts";
 import { type Figures, targetsOf, textOf } from "./report.ts";
@@ -29,6 +30,7 @@ if (!Number.isSafeInteger(runs) || runs < 1)
 
 /** Each takes seconds, and differs little from the next. */
 const TRANSFERS_MAX = 5;
+const PAGES_MAX = 5;
 
 const machine = await findMachine();
 let figures: Figures;
@@ -51,6 +53,7 @@ let figures: Figures;
     files: await measureFileTransfer(orchestrator, Math.min(runs, TRANSFERS_MAX)),
     history: await measureHistory(orchestrator, runs),
     dashboard: await measureDashboard(orchestrator, runs),
+    job_page: await measureJobPage(orchestrator, Math.min(runs, PAGES_MAX)),
   };
 }
 const targets = targetsOf(figures);

@@ -3,6 +3,7 @@ import type { DashboardFigures } from "./dashboard.ts";
 import type { DesktopFigures } from "./desktop.ts";
 import type { FileTransfer } from "./file-transfer.ts";
 import type { History } from "./history.ts";
+import type { JobPageFigures } from "./job-page.ts";
 import type { Memory } from "./memory.ts";
 import type { NewProcess } from "./new-process.ts";
 import type { Summary } from "./statistics.ts";
@@ -15,6 +16,8 @@ const COPY_RATIO_MAX = 1;
 const FRAMES_RATIO_MIN = 0.9;
 const LIST_MAX_MS = 1_000;
 const PAGE_MAX_MS = 300;
+const JOB_PAGE_MAX_MS = 2_000;
+const TASK_MAX_MS = 200;
 const PAGE_RATIO_MAX = 0.1;
 const ORCHESTRATOR_MAX_MB = 150;
 const SANDBOX_MAX_MB = 60;
@@ -31,6 +34,7 @@ export type Figures = {
   desktop: DesktopFigures;
   history: History;
   dashboard: DashboardFigures;
+  job_page: JobPageFigures;
 };
 
 export type Target = {
@@ -43,7 +47,7 @@ export type Target = {
 };
 
 export function targetsOf(figures: Figures): Target[] {
-  const { cold, process, memory, terminal, files, desktop, history, dashboard } = figures;
+  const { cold, process, memory, terminal, files, desktop, history, dashboard, job_page } = figures;
   const rounded = (measured: number): number => Math.round(measured * 100) / 100;
   const target = (name: string, measured: number, limit: number, unit: string): Target => {
     const bound = "at most";
@@ -84,13 +88,15 @@ export function targetsOf(figures: Figures): Target[] {
     ),
     target("the last 200 kB of 50 MB of output", history.output.page.median, PAGE_MAX_MS, "ms"),
     target("the list of jobs in a new browser", dashboard.first.median, LIST_MAX_MS, "ms"),
+    target("the page of a job with 100,000 events and 50 MB", job_page.big.median, JOB_PAGE_MAX_MS, "ms"),
+    target("the longest task while it is scrolled", job_page.longest_task.median, TASK_MAX_MS, "ms"),
     target("idle orchestrator (RSS)", memory.orchestrator.rss, ORCHESTRATOR_MAX_MB, "MB"),
     target("idle sandbox", memory.sandbox.used, SANDBOX_MAX_MB, "MB"),
   ];
 }
 
 export function textOf(figures: Figures, targets: readonly Target[]): string {
-  const { cold, process, memory, terminal, files, desktop, history, dashboard } = figures;
+  const { cold, process, memory, terminal, files, desktop, history, dashboard, job_page } = figures;
   const ratio = (cold.sealwork.median / cold.docker_run.median).toFixed(2);
   const own_ratio = (cold.sealwork.median / cold.docker_hardened.median).toFixed(2);
   const exec_ratio = (process.docker_exec.median / process.link.median).toFixed(1);
@@ -154,6 +160,9 @@ export function textOf(figures: Figures, targets: readonly Target[]): string {
     row("the same with the build's files cached", dashboard.again),
     row("/docs of the same server, nothing cached", dashboard.docs_first),
     row("the same with its files cached", dashboard.docs_again),
+    row("the page of a small job shows its first output", job_page.small),
+    row("the same of one with 100,000 events and 50 MB", job_page.big),
+    row("the longest task while that is scrolled through", job_page.longest_task),
     `  ${(dashboard.first.median / dashboard.docs_first.median).toFixed(2)} and ${(dashboard.again.median / dashboard.docs_again.median).toFixed(2)} times /docs`,
     "",
     "Targets",

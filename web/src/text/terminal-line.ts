@@ -20,6 +20,7 @@ const STRING_MAX_CHARS = 4 * 1024;
 
 /** All that is not plain text within a line; tabs are. */
 const SPECIAL = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/;
+const SGR = /\x1b\[([0-9;:]*)m/;
 /** CSI, then the strings OSC, DCS, SOS, PM and APC with or without their end, then other escapes (ECMA-48). */
 const CSI = /\x1b\[([0-?]*)[ -/]*([@-~])/y;
 const STRING = /\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)/y;
@@ -46,16 +47,30 @@ export class LinePainter {
   /** One line, without its line feed. */
   paint(raw: readonly RawPiece[]): TerminalLine {
     const length = raw.reduce((sum, { text }) => sum + text.length, 0);
-    if (length <= LINE_SHOWN_CHARS && raw.every(({ text }) => !SPECIAL.test(text)))
-      return {
-        spans: raw.map(({ text, stream }) => ({ text: visibleText(text), style: this.#style, stream })),
-        left_out: 0,
-      };
+    const simple = length <= LINE_SHOWN_CHARS ? this.#paintSimple(raw) : null;
+    if (simple !== null) return { spans: simple, left_out: 0 };
     const row = new Row();
     for (const { text, stream } of readable(raw, length)) this.#write(row, text, stream);
     const { cells } = row;
     const left_out = Math.max(0, cells.length - LINE_SHOWN_CHARS, length - LINE_READ_CHARS);
     return { spans: spansOf(cells.slice(0, LINE_SHOWN_CHARS)), left_out };
+  }
+
+  /** Most lines have nothing but text and colours, and need no cells; null for those that have more. */
+  #paintSimple(raw: readonly RawPiece[]): Span[] | null {
+    const before = this.#style;
+    const spans: Span[] = [];
+    for (const { text, stream } of raw) {
+      // With the group in it, every second part is the parameters of a sequence.
+      for (const [index, part] of text.split(SGR).entries()) {
+        if (index % 2 === 1) this.#style = styleAfter(this.#style, part);
+        else if (SPECIAL.test(part) || spans.length >= SPANS_MAX) {
+          this.#style = before;
+          return null;
+        } else if (part !== "") spans.push({ text: visibleText(part), style: this.#style, stream });
+      }
+    }
+    return spans;
   }
 
   #write(row: Row, text: string, stream: Stream): void {

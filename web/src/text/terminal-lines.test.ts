@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LINE_SHOWN_CHARS } from "./terminal-line.ts";
-import { terminalLines } from "./terminal-lines.ts";
+import { terminalTail } from "./terminal-lines.ts";
 
-const lines = (text: string) => terminalLines([{ text, stream: "stdout" }]);
+const lines = (text: string) => terminalTail([{ text, stream: "stdout" }], 1_000).lines;
 const shown = (text: string) => lines(text).map(({ spans }) => spans.map((span) => span.text).join(""));
 
 test("colours last until they are taken back, over lines too", () => {
@@ -80,15 +80,26 @@ test("a style of a million numbers is no style and takes no time", () => {
 });
 
 test("both streams are told apart within a line", () => {
-  const [line] = terminalLines([
+  const pieces = [
     { text: "out ", stream: "stdout" },
     { text: "err\n", stream: "stderr" },
-  ]);
+  ] as const;
+  const [line] = terminalTail(pieces, 10).lines;
   assert.deepEqual(
     line?.spans.map(({ text, stream }) => [text, stream]),
     [
       ["out ", "stdout"],
       ["err", "stderr"],
     ],
+  );
+});
+
+test("of a long output only the end is taken apart, in the style that what is before it leaves behind", () => {
+  const text = `${"\x1b[31mred\x1b[0m\n".repeat(100)}\x1b[1m\x1b[34mblue\nstill\nlast\n`;
+  const { lines, total } = terminalTail([{ text, stream: "stdout" }], 2);
+  assert.equal(total, 103);
+  assert.deepEqual(
+    lines.map(({ spans }) => spans.map((span) => [span.text, span.style.foreground, span.style.bold])),
+    [[["still", 4, true]], [["last", 4, true]]],
   );
 });

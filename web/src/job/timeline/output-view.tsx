@@ -1,7 +1,7 @@
 import { ChevronUp, Maximize2 } from "lucide-react";
 import { useEffect, useMemo } from "react";
 import type { Job } from "../../../../src/contract/job.ts";
-import { terminalLines } from "../../text/terminal-lines.ts";
+import { terminalTail } from "../../text/terminal-lines.ts";
 import { TerminalText } from "../../text/terminal-text.tsx";
 import { wordsOf } from "../../ui/trouble.tsx";
 import { NEWEST } from "../events/events-page.ts";
@@ -36,20 +36,21 @@ export function OutputView({ item, job }: { item: ItemOf<"step">; job: Job }) {
   const { at } = useReplay();
   const chunks = output?.chunks ?? NO_CHUNKS;
   const seen = useMemo(() => (at === null ? chunks : chunks.filter((one) => one.at_ms <= at)), [chunks, at]);
-  const lines = useMemo(() => terminalLines(seen), [seen]);
   const count = wanted ?? SHOWN_LINES;
-  const from = lines.length <= count + SPARED_LINES ? 0 : lines.length - count;
+  const { lines, total } = useMemo(() => terminalTail(seen, count + SPARED_LINES), [seen, count]);
+  const shown = total > lines.length ? lines.slice(-count) : lines;
   const earlier = output?.earlier === true;
   const idle = output !== null && !output.loading && output.error === null;
   // At an earlier moment, or when more is wanted, what is there may not reach back far enough.
   const begins_late = at !== null && (chunks[0]?.at_ms ?? 0) > at;
-  const too_few = lines.length < count && wanted !== null;
+  const too_few = total < count && wanted !== null;
   useEffect(() => {
     if (idle && earlier && (begins_late || too_few)) readEarlier();
   });
   const blank = lines.every(({ spans }) => spans.every(({ text }) => text.trim() === ""));
   if (output === null || (blank && !earlier && output.error === null)) return null;
-  const more = (from > 0 || earlier) && count < CARD_LINES_MAX;
+  const first = total - shown.length;
+  const more = (first > 0 || earlier) && count < CARD_LINES_MAX;
   return (
     <div className="flex min-w-0 flex-col items-start gap-1">
       {more && (
@@ -60,9 +61,9 @@ export function OutputView({ item, job }: { item: ItemOf<"step">; job: Job }) {
       )}
       <div className="group relative w-full min-w-0">
         <pre className="w-full min-w-0 whitespace-pre-wrap rounded-md bg-sunken px-3 py-2 text-xs [tab-size:8]">
-          {lines.slice(from).map((line, index) => (
+          {shown.map((line, index) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: lines have no other name than their place.
-            <div key={from + index} dir="ltr" className="untrusted min-h-[1.125rem]">
+            <div key={first + index} dir="ltr" className="untrusted min-h-[1.125rem]">
               <TerminalText line={line} />
             </div>
           ))}
