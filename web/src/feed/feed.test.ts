@@ -144,3 +144,12 @@ test("a machine that is online again tries at once", async () => {
   page.dispatchEvent(new Event("online"));
   assert.equal(types(port(0)).at(-1), "retry");
 });
+
+test("a part of the page that fails at an event does not make the tab deaf", async () => {
+  const { feed, port } = await open();
+  feed.onEvents(() => {
+    throw new Error("it fails");
+  });
+  assert.throws(() => port(0).tell({ type: "events", events: [event(1)] }), /it fails/);
+  assert.equal(types(port(0)).at(-1), "heard");
+});

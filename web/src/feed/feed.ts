@@ -130,8 +130,12 @@ export class Feed {
     if (message.type === "state") this.#setState(message.state);
     else if (message.type === "begins") for (const listener of this.#begin_listeners) listener();
     else if (message.type === "events") {
-      for (const listener of this.#event_listeners) listener(message.events);
-      port.postMessage({ type: "heard" });
+      try {
+        for (const listener of this.#event_listeners) listener(message.events);
+      } finally {
+        // Whoever failed at them: a tab that does not say so is sent nothing more.
+        port.postMessage({ type: "heard" });
+      }
     } else if (message.lock !== null)
       void this.#options.locks?.request(message.lock, () => {
         if (port === this.#port) this.#reopen();

@@ -229,6 +229,10 @@ export function chunkOf({ seq, at, data }: EventOf<"step.output">, decoders: Dec
   return { seq, at_ms: Date.parse(at), stream, text };
 }
 
+/** As the server reads it: a sandbox may have written what is no base64, and nothing that listens to events may fail at it. */
 function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+  const [before = ""] = base64.split("=");
+  const digits = before.replace(/[^A-Za-z0-9+/]/g, "");
+  const whole = digits.length % 4 === 1 ? digits.slice(0, -1) : digits;
+  return Uint8Array.from(atob(whole), (char) => char.charCodeAt(0));
 }
