@@ -9,14 +9,17 @@ export const LOOKS = [
 ] as const;
 export type OneLook = (typeof LOOKS)[number];
 
-/** Two frames after the last font came and the last placeholder went, nothing of what was asked for is still to be drawn. */
+/** A page that shows no placeholder and has changed nothing for so many frames is as it will be; one at work changes for ever, and is taken as it is. */
 const SETTLED = `(async () => {
   await document.fonts.ready;
-  const frame = () => new Promise((next) => requestAnimationFrame(next));
-  for (let quiet = 0; quiet < 3; ) {
-    await frame();
+  let quiet = 0;
+  const observer = new MutationObserver(() => { quiet = 0; });
+  observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  for (let frame = 0; quiet < 12 && (frame < 120 || document.querySelector("[data-skeleton], [aria-busy=true]") !== null); frame += 1) {
+    await new Promise((next) => requestAnimationFrame(next));
     quiet = document.querySelector("[data-skeleton], [aria-busy=true]") === null ? quiet + 1 : 0;
   }
+  observer.disconnect();
 })()`;
 
 /** Shows a page in each of them, the first one again at the end. */

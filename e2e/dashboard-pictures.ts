@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { inEachLook, LOOKS } from "./dashboard-looks.ts";
-import { tourDashboard } from "./dashboard-tour.ts";
+import { openPlace, TOURS } from "./dashboard-tour.ts";
 import { REPOSITORY } from "./harness.ts";
 
 /** Where the pictures lie that people look through; no part of the repository. */
@@ -68,9 +68,11 @@ ${sections.join("\n")}
 
 if (import.meta.main) {
   const pictures = await Pictures.into(process.argv[2] ?? PICTURES_FOLDER);
-  await tourDashboard((name, page, again) =>
-    inEachLook(page, (look) => pictures.take(page, name, look), again),
-  );
+  await using place = await openPlace();
+  for (const [, tour] of TOURS)
+    await tour(place, (name, page, again) =>
+      inEachLook(page, (look) => pictures.take(page, name, look), again),
+    );
   await pictures.writeIndex();
   console.log(`Open ${join(pictures.folder, "index.html")}`);
 }

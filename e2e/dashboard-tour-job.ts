@@ -1,10 +1,9 @@
 import type { Page } from "playwright-core";
 import type { TestDashboard } from "./dashboard.ts";
-import type { Samples } from "./dashboard-samples.ts";
-import type { Look } from "./dashboard-tour.ts";
+import type { Look, Place } from "./dashboard-tour.ts";
 
 /** What the page of a job shows of how it stands. */
-export async function tourJobStates(dashboard: TestDashboard, samples: Samples, look: Look): Promise<void> {
+export async function tourJobStates({ dashboard, samples }: Place, look: Look): Promise<void> {
   const page = await dashboard.open(`/job/${samples.queued}`);
   await page.getByText("Queued").first().waitFor();
   await look("job-queued", page);
@@ -29,7 +28,7 @@ export async function tourJobStates(dashboard: TestDashboard, samples: Samples, 
 }
 
 /** Each surface of a sandbox that is at work. */
-export async function tourJobAtWork(dashboard: TestDashboard, samples: Samples, look: Look): Promise<void> {
+export async function tourJobAtWork({ dashboard, samples }: Place, look: Look): Promise<void> {
   const { desktop, page: serves } = samples;
   const page = await dashboard.open(`/job/${desktop}?tab=desktop`);
   const surfaces = page.getByRole("tabpanel");
@@ -78,7 +77,7 @@ export async function tourJobAtWork(dashboard: TestDashboard, samples: Samples, 
 }
 
 /** What is left of a job, and how it came to be. */
-export async function tourEndedJob(dashboard: TestDashboard, samples: Samples, look: Look): Promise<void> {
+export async function tourEndedJob({ dashboard, samples }: Place, look: Look): Promise<void> {
   const { big, report, answered } = samples;
   const page = await dashboard.open(`/job/${big}?tab=desktop`);
   const surfaces = page.getByRole("tabpanel");

@@ -3,32 +3,45 @@ import { gemini } from "./agents.ts";
 import { TestDashboard } from "./dashboard.ts";
 import { makeSamples, SAMPLE_CONCURRENCY, type Samples } from "./dashboard-samples.ts";
 import { tourEndedJob, tourJobAtWork, tourJobStates } from "./dashboard-tour-job.ts";
+import { PATIENCE_MS } from "./harness.ts";
 import { ModelServer } from "./models/server.ts";
 
 /** Called wherever something stands to be looked at; `name` says what it is, and is unique. `again` makes it so once more, for what a change of the window closes. */
 export type Look = (name: string, page: Page, again?: () => Promise<unknown>) => Promise<void>;
 
-/** Leads through every page, tab, dialog and state of the dashboard. What is looked at is real: orchestrator, containers, models by script. */
-export async function tourDashboard(look: Look): Promise<void> {
-  await tourWithoutJobs(look);
-  await using models = await ModelServer.start();
-  await using dashboard = await TestDashboard.start({
-    environment: gemini(models),
-    config: { concurrency: SAMPLE_CONCURRENCY },
-  });
+/** A dashboard with all that there is to look at: real orchestrator, real containers, models by script. */
+export type Place = { dashboard: TestDashboard; samples: Samples };
+
+export async function openPlace(): Promise<Place & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  const models = stack.use(await ModelServer.start());
+  const dashboard = stack.use(
+    await TestDashboard.start({ environment: gemini(models), config: { concurrency: SAMPLE_CONCURRENCY } }),
+  );
+  dashboard.context.setDefaultTimeout(PATIENCE_MS);
   const samples = await makeSamples(dashboard.orchestrator, models);
-  await tourList(dashboard, look);
-  await tourNewJob(dashboard, look);
-  await tourJobStates(dashboard, samples, look);
-  await tourJobAtWork(dashboard, samples, look);
-  await tourEndedJob(dashboard, samples, look);
-  await tourSettings(dashboard, look);
-  await tourLosses(dashboard, samples, look);
+  const kept = stack.move();
+  return { dashboard, samples, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
+
+type Tour = (place: Place, look: Look) => Promise<void>;
+
+/** All tours, in the order in which they go; together they lead through every page, tab, dialog and state of the dashboard. */
+export const TOURS: readonly [about: string, tour: Tour][] = [
+  ["the dashboard of somebody new", (_, look) => tourWithoutJobs(look)],
+  ["the list, commands and shortcuts", tourList],
+  ["the page for a new job", tourNewJob],
+  ["jobs as they stand", tourJobStates],
+  ["the surfaces of a job at work", tourJobAtWork],
+  ["what is left of a job, and its replay", tourEndedJob],
+  ["the settings", tourSettings],
+  ["what is not there", tourLosses],
+];
 
 /** As somebody finds it who has just installed it. */
 async function tourWithoutJobs(look: Look): Promise<void> {
   await using dashboard = await TestDashboard.start();
+  dashboard.context.setDefaultTimeout(PATIENCE_MS);
   const page = await dashboard.open("/");
   await page.getByRole("button", { name: "Make a report with a chart" }).waitFor();
   await look("jobs-none", page);
@@ -58,7 +71,7 @@ async function tourWithoutJobs(look: Look): Promise<void> {
   await page.close();
 }
 
-async function tourList(dashboard: TestDashboard, look: Look): Promise<void> {
+async function tourList({ dashboard }: Place, look: Look): Promise<void> {
   const page = await dashboard.open("/");
   await page.getByText("Nightly backup check").waitFor();
   await look("jobs", page);
@@ -107,7 +120,7 @@ print(list(csv.DictReader(open("prices.csv"))))
 \`\`\`
 `;
 
-async function tourNewJob(dashboard: TestDashboard, look: Look): Promise<void> {
+async function tourNewJob({ dashboard }: Place, look: Look): Promise<void> {
   const page = await dashboard.open("/new");
   const task = page.getByRole("textbox", { name: "Task" });
   await task.waitFor();
@@ -149,7 +162,7 @@ async function tourNewJob(dashboard: TestDashboard, look: Look): Promise<void> {
   await page.close();
 }
 
-async function tourSettings(dashboard: TestDashboard, look: Look): Promise<void> {
+async function tourSettings({ dashboard }: Place, look: Look): Promise<void> {
   const page = await dashboard.open("/settings/tokens");
   await page.getByRole("button", { name: "New token" }).click();
   const dialog = page.getByRole("dialog");
@@ -176,7 +189,7 @@ async function tourSettings(dashboard: TestDashboard, look: Look): Promise<void>
 }
 
 /** Addresses that lead nowhere, and a server that is gone. */
-async function tourLosses(dashboard: TestDashboard, samples: Samples, look: Look): Promise<void> {
+async function tourLosses({ dashboard, samples }: Place, look: Look): Promise<void> {
   dashboard.expectProblems(/404|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|Failed to load|ERR_/);
   const page = await dashboard.open("/job/01a20bc8-f06c-7dd3-aaf3-7408c44234fb");
   await page.getByRole("alert").waitFor();
