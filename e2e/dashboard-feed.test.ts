@@ -71,16 +71,23 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const)
     for (const tab of [list, page]) await tab.getByText("The server cannot be reached").waitFor();
     await status(list, title, "Was working").waitFor();
 
+    // One of the tabs finds the page of another build.
+    const other_build = '<script type="module" src="/assets/index-of-another-build.js"></script>';
+    await list.route("**/settings", (route) =>
+      route.fulfill({ contentType: "text/html", body: other_build }),
+    );
     await orchestrator.restart({ same_port: true });
     for (const tab of [list, page])
       await tab.getByText("The server cannot be reached").waitFor({ state: "hidden" });
     await status(list, title, "Working").waitFor();
+    await list.getByText("The server was updated").waitFor();
     await goOn(job_id);
     await status(list, title, "Complete").waitFor();
     await untilTitled(page, /^Complete/);
     const later = await orchestrator.schedule({ prompt: `# After ${signal}\n\n${script("true")}` });
     await status(list, `After ${signal}`, "Complete").waitFor();
     await orchestrator.ended(later);
+    assert.equal(await page.getByText("The server was updated").count(), 0);
     for (const tab of [list, page]) {
       assert.equal(await tab.evaluate("globalThis.never_loaded_anew"), true);
       await tab.close();
