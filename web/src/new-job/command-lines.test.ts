@@ -60,6 +60,7 @@ const NASTY = [
   "```sh\necho \"$HOME\" 'x' \\\\ `date`\n```\n",
   "  indented\n\ttab\r\nends of Windows\n\n\n",
   "Grüße 你好 🙂 \u2028 \u0001",
+  "ends the paste \u001b[201~\r\u0003 touch owned\n\\033 \u007f\u009b201~ 'x",
 ];
 
 test("whatever the prompt is, the shell hands over exactly what the page sends, to both programs", async () => {
@@ -74,6 +75,13 @@ test("whatever the prompt is, the shell hands over exactly what the page sends, 
     const inputs: Inputs = { files: [file("a.txt")], archive: null };
     assert.deepEqual(jobOf(await called(curlLine(typed, inputs, ORIGIN))), request, "curl's part");
   }
+});
+
+test("nothing in a line is a key to a terminal that it is pasted into", () => {
+  for (const prompt of NASTY)
+    for (const inputs of [NO_INPUTS, { files: [file("a.txt")], archive: null }])
+      for (const line of [cliLine(draft({ prompt }), inputs), curlLine(draft({ prompt }), inputs, ORIGIN)])
+        assert.doesNotMatch(line, /[\x00-\x08\x0b-\x1f\x7f-\x9f]/, JSON.stringify(prompt));
 });
 
 test("a prompt that could be taken for a file or an option is handed over as text", async () => {

@@ -55,6 +55,10 @@ export function cliLine(draft: Draft, inputs: Inputs): string {
 
 function runLine(start: string, words: readonly string[], prompt: string): string {
   const line = [start, ...words];
+  if (prompt.search(CONTROLS) !== -1) {
+    const written = prompt.replaceAll("\\", "\\\\").replace(CONTROLS, octal);
+    return `printf %b ${shellWord(written)} | ${inLines([...line, "-"])}`;
+  }
   if (prompt.endsWith("\n")) return `${inLines([...line, "-"])} ${hereDocument(prompt)}`;
   // One word could be the name of a file, and an option; what is long is no argument.
   const plain = /\s/.test(prompt) && !prompt.startsWith("-") && prompt.length < ARGUMENT_MAX_CHARS;
@@ -65,6 +69,17 @@ function runLine(start: string, words: readonly string[], prompt: string): strin
 function inLines(words: readonly string[]): string {
   const line = words.join(" ");
   return line.length <= LINE_MAX_CHARS ? line : words.join(CONTINUED);
+}
+
+/** What a terminal may take for keys while a line is pasted, so that what follows would run (ESC, Ctrl C): written by number, never as it is. */
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+
+/** As `printf %b` reads it (POSIX). */
+function octal(control: string): string {
+  return Array.from(
+    new TextEncoder().encode(control),
+    (byte) => `\\0${byte.toString(8).padStart(3, "0")}`,
+  ).join("");
 }
 
 /** The same with curl. The token is the shell's SEALWORK_TOKEN, and variables are its own too. */
@@ -89,15 +104,18 @@ export function curlLine(draft: Draft, inputs: Inputs, origin: string): string {
 
 /** The job as JSON: an argument, or a here-document where it is too long for one. The shell puts its variables in. */
 function jobText({ env = {}, ...request }: JobRequestInput): { argument: string; document: string | null } {
-  const json = JSON.stringify(request);
+  // JSON itself leaves some of them as they are.
+  const json = JSON.stringify(request).replace(
+    CONTROLS,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
   const names = Object.keys(env).filter((name) => VARIABLE.test(name));
   const start = names.length === 0 ? json : `${json.slice(0, -1)},"env":{`;
   if (json.length < ARGUMENT_MAX_CHARS) {
-    const values = names.map((name, n) => `${shellWord(`${n === 0 ? "" : ","}"${name}":"`)}"$${name}"'"'`);
-    return {
-      argument: [shellWord(start), ...values, names.length === 0 ? "" : "'}}'"].join(""),
-      document: null,
-    };
+    if (names.length === 0) return { argument: shellWord(json), document: null };
+    // Each variable stands between double quotes, outside of the single ones around the rest.
+    const values = names.map((name) => `"${name}":"'"$${name}"'"`).join(",");
+    return { argument: `'${start.replaceAll("'", "'\\''")}${values}}}'`, document: null };
   }
   if (names.length === 0) return { argument: "", document: hereDocument(`${json}\n`) };
   const values = names.map((name) => `"${name}":"$${name}"`).join(",");

@@ -10,15 +10,19 @@ import type { Inputs } from "./inputs.ts";
 /** What is shown of a line; all of it is copied. */
 const SHOWN_MAX_CHARS = 6_000;
 
+/** More files than these are no line that anybody wants; a folder or a ZIP is. */
+const FILES_MAX = 200;
+
 /** The same job from a terminal, as it stands at the moment. */
 export function CommandPanel({ draft, inputs }: { draft: Draft; inputs: Inputs }) {
   const [way, setWay] = useState("cli");
   const later = useDeferredValue(
     draft.prompt.trim() === "" ? { ...draft, prompt: "What is to be done" } : draft,
   );
+  const said = useMemo(() => ({ ...inputs, files: inputs.files.slice(0, FILES_MAX) }), [inputs]);
   const line = useMemo(
-    () => (way === "cli" ? cliLine(later, inputs) : curlLine(later, inputs, serverOrigin())),
-    [way, later, inputs],
+    () => (way === "cli" ? cliLine(later, said) : curlLine(later, said, serverOrigin())),
+    [way, later, said],
   );
   return (
     <section
@@ -64,6 +68,10 @@ function Notes({ draft, inputs, way }: { draft: Draft; inputs: Inputs; way: stri
   if (draft.env.some(({ name }) => name !== ""))
     notes.push("Variables are taken from your shell, so no secret stands in the line.");
   if (inputs.files.length > 0) notes.push("Run it where the files are.");
+  if (inputs.files.length > FILES_MAX)
+    notes.push(
+      `Only ${FILES_MAX} of the ${inputs.files.length.toLocaleString("en")} files stand in the line: from a terminal send their folder with --dir.`,
+    );
   if (inputs.archive !== null && way === "cli")
     notes.push("The command line sends folders instead of ZIPs, and keeps a patch of what changes.");
   return (
