@@ -112,11 +112,10 @@ function jobText({ env = {}, ...request }: JobRequestInput): { argument: string;
   const names = Object.keys(env).filter((name) => VARIABLE.test(name));
   const start = names.length === 0 ? json : `${json.slice(0, -1)},"env":{`;
   if (json.length < ARGUMENT_MAX_CHARS) {
-    const values = names.map((name, n) => `${shellWord(`${n === 0 ? "" : ","}"${name}":"`)}"$${name}"'"'`);
-    return {
-      argument: [shellWord(start), ...values, names.length === 0 ? "" : "'}}'"].join(""),
-      document: null,
-    };
+    if (names.length === 0) return { argument: shellWord(json), document: null };
+    // Each variable stands between double quotes, outside of the single ones around the rest.
+    const values = names.map((name) => `"${name}":"'"$${name}"'"`).join(",");
+    return { argument: `'${start.replaceAll("'", "'\\''")}${values}}}'`, document: null };
   }
   if (names.length === 0) return { argument: "", document: hereDocument(`${json}\n`) };
   const values = names.map((name) => `"${name}":"$${name}"`).join(",");
