@@ -55,7 +55,7 @@ export function TimelineList({
     getScrollElement: () => place.current,
     estimateSize: (index) => ESTIMATED_PX[items[index]?.kind ?? "note"],
     getItemKey: (index) => items[index]?.key ?? index,
-    overscan: 5,
+    overscan: 3,
     paddingStart: 10,
     paddingEnd: 16,
     anchorTo: follows || at !== null ? "end" : "start",
@@ -110,7 +110,7 @@ export function TimelineList({
                 tabIndex={-1}
                 aria-posinset={index + 1}
                 aria-setsize={busy ? -1 : items.length}
-                className="absolute top-0 left-0 w-full outline-none before:absolute before:top-0 before:bottom-0 before:left-[1.4375rem] before:w-px before:bg-line focus-visible:bg-hover/60 sm:before:left-[1.6875rem]"
+                className="absolute top-0 left-0 w-full outline-none [contain:layout_style] before:absolute before:top-0 before:bottom-0 before:left-[1.4375rem] before:w-px before:bg-line focus-visible:bg-hover/60 sm:before:left-[1.6875rem]"
                 style={{ transform: `translateY(${start}px)` }}
               >
                 <ItemView item={item} job={job} />
