@@ -162,7 +162,9 @@ function Line({ line }: { line: DiffLine }) {
       </span>
       <code dir="ltr" className={clsx("whitespace-pre pl-2 [tab-size:4] [unicode-bidi:isolate]", text)}>
         <span className={clsx("mr-2 inline-block w-2 select-none", number)}>{sign}</span>
-        <Text text={cut(line.text)} />
+        <span>
+          <Text text={cut(line.text)} />
+        </span>
       </code>
     </div>
   );
