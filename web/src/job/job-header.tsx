@@ -15,9 +15,10 @@ import { useState } from "react";
 import type { Job } from "../../../src/contract/job.ts";
 import { formatSize } from "../../../src/contract/units.ts";
 import { cancelJob, retryJob } from "../api/jobs.ts";
-import { visibleLine, visibleText } from "../text/visible-text.ts";
+import { visibleText } from "../text/visible-text.ts";
 import { Button, IconButton } from "../ui/button.tsx";
 import { Menu, MenuItem, MenuLine } from "../ui/menu.tsx";
+import { promptTitle } from "../ui/one-line.ts";
 import { JobStatus } from "../ui/status.tsx";
 import { useToasts } from "../ui/toasts.tsx";
 import { JobMeters } from "./job-meters.tsx";
@@ -25,9 +26,8 @@ import { JobMeters } from "./job-meters.tsx";
 /** What a job is and how it stands, and what can be done with it as a whole. */
 export function JobHeader({ job }: { job: Job }) {
   const [open, setOpen] = useState(false);
-  const first = job.prompt.trim().split("\n", 1)[0] ?? "";
-  const title = visibleLine(first.replace(/^#+\s+/, "")) || "A job without words";
-  const has_more = job.prompt.trim() !== first.trim() || title.length > 90;
+  const title = promptTitle(job.prompt);
+  const has_more = job.prompt.trim() !== title || title.length > 90;
   return (
     <header className="flex shrink-0 flex-col gap-1 border-b bg-panel px-3 py-2 sm:px-4">
       <div className="flex flex-wrap items-center justify-between gap-x-3 gap-y-1">

@@ -8,6 +8,10 @@ test("a prompt is called by its first line with words, without marks of Markdown
   assert.equal(promptTitle("1. Prepare a folder."), "Prepare a folder.");
   assert.equal(promptTitle("```sh\necho hello\n```"), "echo hello");
   assert.equal(promptTitle("---\n~~~py file=a.py\nprint(1)"), "print(1)");
+  assert.equal(
+    promptTitle("Sort `a.csv` and **nothing** else, 2 ** 3"),
+    "Sort a.csv and nothing else, 2 ** 3",
+  );
   assert.equal(promptTitle("#hashtag stays"), "#hashtag stays");
   assert.equal(promptTitle("```"), "```", "of what has no words all is shown");
 });

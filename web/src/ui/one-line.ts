@@ -18,7 +18,11 @@ export function oneLine(text: string, max = 300): string {
 export function promptTitle(prompt: string): string {
   for (const line of prompt.slice(0, 4_000).split(/\r\n|[\n\r\u2028\u2029]/)) {
     if (/^\s*(`{3,}|~{3,})/.test(line)) continue;
-    const title = oneLine(line.replace(/^\s*(#{1,6}|[-*+>]|\d{1,3}[.)])\s+/, ""));
+    const words = line
+      .replace(/^\s*(#{1,6}|[-*+>]|\d{1,3}[.)])\s+/, "")
+      .replace(/`([^`]+)`/g, "$1")
+      .replace(/\*\*([^*]+)\*\*/g, "$1");
+    const title = oneLine(words);
     if (/[\p{L}\p{N}\p{S}]/u.test(title)) return title;
   }
   return oneLine(prompt);
