@@ -70,6 +70,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const)
     await orchestrator.stop(signal);
     for (const tab of [list, page]) await tab.getByText("The server cannot be reached").waitFor();
     await status(list, title, "Was working").waitFor();
+    await untilTitled(page, /^● Was working/);
 
     // One of the tabs finds the page of another build.
     const other_build = '<script type="module" src="/assets/index-of-another-build.js"></script>';

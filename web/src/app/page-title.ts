@@ -20,19 +20,19 @@ const PAGES: Record<string, string> = {
 const TITLE_MAX_CHARS = 60;
 
 /** Keeps the title of the window to what its page is about; of a job also how it stands. */
-export function usePageTitle(): void {
+export function usePageTitle(stale: boolean): void {
   const path = useRouterState({ select: ({ location }) => location.pathname });
   const { id } = useParams({ strict: false });
   const { data: job } = useQuery({ ...jobQuery(id ?? ""), enabled: false });
-  const page = id === undefined ? PAGES[path] : job === undefined ? "Job" : jobTitle(job);
+  const page = id === undefined ? PAGES[path] : job === undefined ? "Job" : jobTitle(job, stale);
   useEffect(() => {
     document.title = page === undefined ? PRODUCT : `${page} · ${PRODUCT}`;
   }, [page]);
 }
 
 /** A dot before it, like that of an editor, says that it is not over. */
-function jobTitle(job: Job): string {
+function jobTitle(job: Job, stale: boolean): string {
   const title = promptTitle(job.prompt);
   const short = title.length > TITLE_MAX_CHARS ? `${title.slice(0, TITLE_MAX_CHARS)}…` : title;
-  return `${job.phase === "ended" ? "" : "● "}${statusWord(job)} – ${short}`;
+  return `${job.phase === "ended" ? "" : "● "}${statusWord(job, stale)} – ${short}`;
 }

@@ -28,7 +28,8 @@ export function Shell() {
   const [over, setOver] = useState<"commands" | "shortcuts" | null>(null);
   const navigate = useNavigate();
   const outage = useOutage();
-  usePageTitle();
+  const stale = outage?.stale === true;
+  usePageTitle(stale);
   usePageFocus(main);
   useShortcut({ keys: "mod+k", does: "Find a job, a page or a command" }, () => setOver("commands"));
   useShortcut({ keys: "?", does: "Show what can be pressed" }, () => setOver("shortcuts"));
@@ -37,7 +38,7 @@ export function Shell() {
   useShortcut({ keys: "g s", does: "Go to the settings" }, () => void navigate({ to: "/settings" }));
   const close = () => setOver(null);
   return (
-    <StaleContext value={outage?.stale === true}>
+    <StaleContext value={stale}>
       <div className="flex h-full flex-col">
         <a
           href="#page"

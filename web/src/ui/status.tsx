@@ -54,9 +54,9 @@ export function JobStatus({ job, className }: { job: Shown; className?: string }
   );
 }
 
-/** The same as a word alone, for titles and lists of words. */
-export function statusWord(job: Shown): string {
-  return lookOf(job, false).text;
+/** The same in words alone, for titles. */
+export function statusWord(job: Shown, stale: boolean): string {
+  return lookOf(job, stale).text;
 }
 
 function lookOf({ status, phase }: Shown, stale: boolean): Look {
