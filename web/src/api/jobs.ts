@@ -78,16 +78,9 @@ export function retryJob(job_id: string): Promise<ScheduleAnswer> {
   return requestJson(`/jobs/${job_id}/retry`, { method: "POST" });
 }
 
-/** Files with their paths below the workspace. */
-export function scheduleJob(
-  job: JobRequestInput,
-  files: readonly { path: string; file: File }[] = [],
-): Promise<ScheduleAnswer> {
-  if (files.length === 0) return requestJson("/schedule", { method: "POST", json: job });
-  const body = new FormData();
-  body.set("job", JSON.stringify(job));
-  for (const { path, file } of files) body.append("files", file, path);
-  return requestJson("/schedule", { method: "POST", body });
+/** A job without files; the page for new jobs sends them along. */
+export function scheduleJob(job: JobRequestInput): Promise<ScheduleAnswer> {
+  return requestJson("/schedule", { method: "POST", json: job });
 }
 
 export async function sayToJob(job_id: string, text: string): Promise<void> {
