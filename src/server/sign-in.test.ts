@@ -340,6 +340,14 @@ test("without sign-in the rules about origins hold all the same", async () => {
       origin,
     );
   assert.equal((await browser.ask(cancel)).status, 200);
+  const elsewhere = new Browser(server, `localhost:${server.port}`);
+  for (const origin of ["", "null", "http://localhost:1", browser.origin])
+    assert.deepEqual(
+      refusal(await elsewhere.ask({ ...cancel, headers: { origin } })),
+      [403, "forbidden_origin"],
+      `${origin} at localhost`,
+    );
+  assert.equal((await elsewhere.ask(cancel)).status, 200);
   // A program says nothing of all that.
   assert.equal((await fetch(`${server.url}/cancel/${id}`, { method: "POST" })).status, 200);
   const made = await browser.ask({ path: "/tokens", method: "POST", json: { name: "x" } });

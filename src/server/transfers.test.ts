@@ -134,6 +134,29 @@ test("before the end there is no ZIP, and the answer says when to ask again", as
   assert.match(await answer.text(), /not_ended/);
 });
 
+test("a blob and a patch are sent so that no browser runs them, and a blob is kept for who is signed in alone", async () => {
+  await using server = await startServer();
+  const { orchestrator } = server;
+  const { job_id } = orchestrator.add();
+  const content = "<script>alert(1)</script>";
+  orchestrator.blob = async () => ({ size_bytes: content.length, content: Readable.from([content]) });
+  orchestrator.changes = async () => Readable.from([content]);
+  const blob = await fetch(`${server.url}/jobs/${job_id}/blobs/${"0".repeat(64)}`);
+  assert.equal(await blob.text(), content);
+  assert.equal(blob.headers.get("content-type"), "application/octet-stream");
+  assert.match(blob.headers.get("content-disposition") ?? "", /^attachment; /);
+  // The browser's cache asks again when the cookie is another one, or none.
+  assert.match(blob.headers.get("cache-control") ?? "", /private/);
+  assert.match(blob.headers.get("vary") ?? "", /\bcookie\b/);
+  const patch = await fetch(`${server.url}/jobs/${job_id}/changes`);
+  assert.equal(await patch.text(), content);
+  assert.equal(patch.headers.get("content-type"), "text/plain; charset=utf-8");
+  for (const { headers } of [blob, patch]) {
+    assert.match(headers.get("content-security-policy") ?? "", /^sandbox; default-src 'none'$/);
+    assert.equal(headers.get("x-content-type-options"), "nosniff");
+  }
+});
+
 test("a file of the workspace is sent so that no browser runs it, whole or in part", async () => {
   const { job_id } = server.orchestrator.add();
   const url = `${server.url}/jobs/${job_id}/files/${encodeURIComponent("a b/ü.txt")}`;
