@@ -75,7 +75,8 @@ export function cancelJob(job_id: string): Promise<CancelAnswer> {
 
 /** The same task again, files and variables included. */
 export function retryJob(job_id: string): Promise<ScheduleAnswer> {
-  return requestJson(`/jobs/${job_id}/retry`, { method: "POST" });
+  // The id may come from the address of the page, where anything can stand.
+  return requestJson(`/jobs/${encodeURIComponent(job_id)}/retry`, { method: "POST" });
 }
 
 /** A job without files; the page for new jobs sends them along. */
