@@ -83,14 +83,10 @@ function Actions({ job }: { job: Job }) {
       {!ended && <Cancel job_id={job.job_id} />}
       {ended && artifact !== null && (
         <Button size="sm" asChild>
-          <a
-            href={`/download/${job.job_id}`}
-            download=""
-            aria-label={`Download the ZIP, ${formatSize(artifact.size_bytes)}`}
-          >
+          <a href={`/download/${job.job_id}`} download="">
             <Download aria-hidden />
-            <span className="max-sm:hidden">ZIP</span>
-            <span className="tabular text-quiet max-sm:hidden">{formatSize(artifact.size_bytes)}</span>
+            <span className="sr-only">Download</span> <span className="max-sm:sr-only">ZIP</span>{" "}
+            <span className="tabular text-quiet max-sm:sr-only">{formatSize(artifact.size_bytes)}</span>
           </a>
         </Button>
       )}

@@ -52,6 +52,8 @@ export function Select({
               <Radix.Item
                 key={option.value}
                 value={option.value}
+                // Its name is all that stands in it, the hint too.
+                aria-labelledby={undefined}
                 className="flex cursor-default items-start gap-2 rounded-sm px-2 py-1.5 text-sm outline-none select-none data-[highlighted]:bg-hover"
               >
                 <span className="mt-0.5 size-4 shrink-0">

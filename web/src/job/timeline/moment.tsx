@@ -10,7 +10,7 @@ export function Moment({ at, replays }: { at: string; replays: boolean }) {
       {timeOfDay(ms)}
     </time>
   );
-  if (!replays) return <span className="text-faint max-sm:hidden">{text}</span>;
+  if (!replays) return <span className="text-quiet max-sm:hidden">{text}</span>;
   return (
     <button
       type="button"

@@ -119,7 +119,7 @@ function Line({ output, index }: { output: OutputLines; index: number }) {
     <div dir="ltr" className="flex h-[18px] leading-[18px]">
       <span
         aria-hidden
-        className="sticky left-0 w-16 shrink-0 select-none bg-sunken pr-3 text-right text-faint"
+        className="sticky left-0 w-16 shrink-0 select-none bg-sunken pr-3 text-right text-quiet"
       >
         {index + 1}
       </span>
