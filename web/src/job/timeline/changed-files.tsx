@@ -4,20 +4,19 @@ import { ChevronRight } from "lucide-react";
 import { useMemo } from "react";
 import { formatSize } from "../../../../src/contract/units.ts";
 import { request } from "../../api/request.ts";
-import { visibleLine, visibleText } from "../../text/visible-text.ts";
+import { visibleLine } from "../../text/visible-text.ts";
+import { Diff, DiffStat } from "../../ui/diff.tsx";
+import { countDiff } from "../../ui/diff-lines.ts";
 import type { EventOf } from "../events/job-events.ts";
 import { MoreButton } from "./card.tsx";
-import { type DiffLine, diffOf } from "./diff-lines.ts";
 import { useRemembered } from "./remembered.tsx";
 
 type Changed = EventOf<"file.changed">;
 
 const FILES_SHOWN = 6;
-/** A diff of so few lines is open from the beginning, when it is the only one. */
-const OPEN_LINES = 24;
+/** A diff of so few changed lines is open from the beginning, when it is the only one. */
+const OPEN_LINES = 16;
 const LINES_SHOWN = 40;
-/** More lines than this are for the tab Changes, or the file itself. */
-const LINES_MAX = 3_000;
 
 const MARKS = {
   created: { letter: "A", word: "created", colour: "text-good" },
@@ -44,12 +43,12 @@ export function ChangedFiles({ id, files }: { id: string; files: readonly Change
 
 function ChangedFile({ event, alone }: { event: Changed; alone: boolean }) {
   const { path, change, diff, diff_blob, size_bytes } = event.data;
-  const parsed = useMemo(() => (diff === null ? null : diffOf(diff)), [diff]);
+  const counts = useMemo(() => countDiff(diff ?? ""), [diff]);
+  const changed = counts.added + counts.removed;
   const [chosen, setChosen] = useRemembered<boolean>(`${event.seq} diff`);
-  const has_diff = parsed !== null && parsed.lines.length > 0;
-  const open = has_diff && (chosen ?? (alone && parsed.lines.length <= OPEN_LINES));
+  const has_diff = changed > 0;
+  const open = has_diff && (chosen ?? (alone && changed <= OPEN_LINES));
   const { letter, word, colour } = MARKS[change];
-  const more = diff_blob === null ? "" : "…";
   return (
     <li className="min-w-0">
       <button
@@ -72,15 +71,9 @@ function ChangedFile({ event, alone }: { event: Changed; alone: boolean }) {
         </span>
         <span className="untrusted min-w-0 truncate">{visibleLine(path)}</span>
         {has_diff ? (
-          <span className="tabular ml-auto shrink-0">
-            <span className="text-good">
-              +{parsed.added}
-              {more}
-            </span>{" "}
-            <span className="text-bad">
-              −{parsed.removed}
-              {more}
-            </span>
+          <span className="ml-auto flex shrink-0 items-center gap-1">
+            <DiffStat {...counts} />
+            {diff_blob !== null && <span className="text-quiet">and more</span>}
           </span>
         ) : (
           change !== "deleted" && (
@@ -88,69 +81,32 @@ function ChangedFile({ event, alone }: { event: Changed; alone: boolean }) {
           )
         )}
       </button>
-      {open && <DiffView event={event} lines={parsed.lines} />}
+      {open && <DiffView event={event} />}
     </li>
   );
 }
 
-function DiffView({ event, lines }: { event: Changed; lines: readonly DiffLine[] }) {
-  const { diff_blob } = event.data;
+function DiffView({ event }: { event: Changed }) {
+  const { path, diff, diff_blob } = event.data;
   const [all, setAll] = useRemembered<boolean>(`${event.seq} all`);
-  const path = `/jobs/${event.job_id}/blobs/${diff_blob}`;
+  const address = `/jobs/${event.job_id}/blobs/${diff_blob}`;
   const { data: whole } = useQuery({
-    queryKey: ["diff", path],
-    queryFn: async ({ signal }) => diffOf(await (await request(path, { signal })).text()).lines,
+    queryKey: ["diff", address],
+    queryFn: async ({ signal }) => (await request(address, { signal })).text(),
     enabled: all === true && diff_blob !== null,
     staleTime: Number.POSITIVE_INFINITY,
   });
-  const known = whole ?? lines;
-  const shown = known.slice(0, all === true ? LINES_MAX : LINES_SHOWN);
-  const can_more = all !== true && (known.length > LINES_SHOWN || diff_blob !== null);
   return (
     <div className="mt-1 flex flex-col items-start gap-1">
-      <div className="w-full overflow-x-auto rounded-md bg-sunken py-1 font-mono text-xs [tab-size:4]">
-        <table className="w-full border-collapse">
-          <tbody>
-            {shown.map((line, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: lines of a diff have no other name than their place.
-              <Row key={index} line={line} />
-            ))}
-          </tbody>
-        </table>
-      </div>
-      {can_more && (
-        <MoreButton onClick={() => setAll(true)}>
-          {diff_blob === null ? `Show all ${known.length} lines` : "Show all of it"}
-        </MoreButton>
-      )}
-      {all === true && known.length > LINES_MAX && (
-        <p className="text-quiet text-xs">{known.length - LINES_MAX} more lines are left out here.</p>
+      <Diff
+        diff={whole ?? diff ?? ""}
+        label={`Changes of ${visibleLine(path)}`}
+        preview={LINES_SHOWN}
+        className="w-full overflow-hidden rounded-md border"
+      />
+      {diff_blob !== null && whole === undefined && (
+        <MoreButton onClick={() => setAll(true)}>It is longer: load all of it</MoreButton>
       )}
     </div>
-  );
-}
-
-const LOOKS = { added: "bg-good-soft", removed: "bg-bad-soft", same: "" };
-const SIGNS = { added: "+", removed: "−", same: " " };
-const NUMBER = "tabular w-px select-none whitespace-nowrap px-2 text-right align-top text-quiet";
-
-function Row({ line }: { line: DiffLine }) {
-  if (line.kind === "hunk")
-    return (
-      <tr className="text-quiet">
-        <td colSpan={4} className="untrusted px-3 py-0.5">
-          {visibleText(line.text)}
-        </td>
-      </tr>
-    );
-  return (
-    <tr className={LOOKS[line.kind]}>
-      <td className={clsx(NUMBER, "max-sm:hidden")}>{line.old}</td>
-      <td className={NUMBER}>{line.new}</td>
-      <td className="w-4 select-none align-top">{SIGNS[line.kind]}</td>
-      <td dir="ltr" className="untrusted whitespace-pre-wrap pr-3">
-        {visibleText(line.text)}
-      </td>
-    </tr>
   );
 }
