@@ -132,7 +132,7 @@ test("files are uploaded, renamed, deleted and found by name", async () => {
     { name: "one.csv", mimeType: "text/csv", buffer: Buffer.from("a,b\n1,2\n") },
     { name: "two.txt", mimeType: "text/plain", buffer: Buffer.from("two") },
   ]);
-  await page.getByText("Uploaded 2 files").waitFor();
+  await page.getByText("Uploaded 2 files", { exact: true }).waitFor();
   const table = await look(page, "one.csv");
   await table.getByRole("columnheader", { name: "b", exact: true }).waitFor();
   assert.equal(await content("two.txt"), "two");

@@ -34,6 +34,7 @@ export class DesktopLine implements Disposable {
   readonly #gone = new AbortController();
   #tries = 0;
   #rfb: Desktop | null = null;
+  #socket: WebSocket | null = null;
 
   constructor(job_id: string, options: { stage: HTMLElement; viewer: Viewer; told: Told }) {
     this.#path = `/jobs/${job_id}`;
@@ -45,6 +46,8 @@ export class DesktopLine implements Disposable {
 
   [Symbol.dispose](): void {
     this.#gone.abort();
+    // A socket that is closing hands nothing on any more, which the client would not expect.
+    this.#socket?.close(CLOSED.done);
     this.#rfb?.disconnect();
   }
 
@@ -70,6 +73,7 @@ export class DesktopLine implements Disposable {
     const { signal } = this.#gone;
     const query = new URLSearchParams(this.#viewer);
     const socket = new WebSocket(socketAddress(`${this.#path}/desktop?${query}`));
+    this.#socket = socket;
     let closing = { code: 1006, reason: "" };
     let connected = false;
     // Told to this one before the client, which takes its picture away.

@@ -78,6 +78,7 @@ function OpenTerminals({ job_id, living }: { job_id: string; living: string[] })
     choose(next.key);
   };
 
+  const shown = held.find(({ key }) => key === current);
   return (
     <div className="flex min-h-0 flex-1 flex-col" data-keys="own">
       <div className="flex h-10 shrink-0 items-center gap-1 border-b bg-panel px-2">
@@ -90,46 +91,40 @@ function OpenTerminals({ job_id, living }: { job_id: string; living: string[] })
           {held.map((one) => {
             const chosen = one.key === current;
             return (
-              <div
+              <button
                 key={one.key}
-                role="presentation"
+                type="button"
+                role="tab"
+                id={`${names}-${one.key}`}
+                aria-selected={chosen}
+                tabIndex={chosen ? 0 : -1}
+                onClick={() => choose(one.key)}
+                onKeyDown={({ key }) => {
+                  if (key === "ArrowRight") move(1);
+                  if (key === "ArrowLeft") move(-1);
+                  if (key === "Delete") close(one);
+                }}
                 className={clsx(
-                  "flex h-7 shrink-0 items-center rounded-md border text-sm",
-                  chosen ? "border-line-strong bg-hover text-ink" : "border-transparent text-quiet",
+                  "flex h-7 shrink-0 items-center gap-1.5 rounded-md border px-2 text-sm [&_svg]:size-3.5",
+                  chosen
+                    ? "border-line-strong bg-hover text-ink"
+                    : "border-transparent text-quiet hover:text-ink",
                 )}
               >
-                <button
-                  type="button"
-                  role="tab"
-                  id={`${names}-${one.key}`}
-                  aria-selected={chosen}
-                  tabIndex={chosen ? 0 : -1}
-                  onClick={() => choose(one.key)}
-                  onKeyDown={({ key }) => {
-                    if (key === "ArrowRight") move(1);
-                    if (key === "ArrowLeft") move(-1);
-                    if (key === "Delete") close(one);
-                  }}
-                  className="flex h-full items-center gap-1.5 rounded-md pr-1 pl-2 hover:text-ink [&_svg]:size-3.5"
-                >
-                  <SquareTerminal aria-hidden />
-                  Shell {one.number}
-                </button>
-                <IconButton
-                  label={`End shell ${one.number}`}
-                  tabIndex={-1}
-                  onClick={() => close(one)}
-                  className="mr-0.5 h-5!"
-                >
-                  <X className="size-3.5!" />
-                </IconButton>
-              </div>
+                <SquareTerminal aria-hidden />
+                Shell {one.number}
+              </button>
             );
           })}
         </div>
         <IconButton label="New terminal" size="sm" onClick={open}>
           <Plus />
         </IconButton>
+        {shown !== undefined && (
+          <IconButton label={`End shell ${shown.number}`} size="sm" onClick={() => close(shown)}>
+            <X />
+          </IconButton>
+        )}
         <span className="@container ml-auto hidden min-w-0 truncate text-quiet text-xs xl:block">
           Ctrl Shift Esc leaves the terminal
         </span>
