@@ -27,7 +27,7 @@ async function ended(request: JobRequestInput, tab = ""): Promise<{ page: Page; 
 const why = (page: Page) => page.getByRole("region", { name: "How it went" });
 const phases = (page: Page) => why(page).getByRole("list", { name: "Phases" }).getByRole("listitem");
 
-describe("the overview of a job", { concurrency: 3 }, () => {
+describe("the overview of a job", () => {
   test("one that lacked memory says how much it had, shows what failed, and is cloned with more", async () => {
     const { page } = await ended({
       prompt: script("echo begin; python3 -c 'x=[bytearray(10_000_000) for _ in range(60)]'"),
@@ -112,7 +112,7 @@ describe("the overview of a job", { concurrency: 3 }, () => {
   });
 });
 
-describe("the changes of a job", { concurrency: 3 }, () => {
+describe("the changes of a job", () => {
   test("a job that kept a patch shows it file by file, with how to apply it", async () => {
     const { page, job_id } = await ended(
       {
@@ -183,7 +183,7 @@ describe("the changes of a job", { concurrency: 3 }, () => {
   });
 });
 
-describe("the metrics of a job", { concurrency: 2 }, () => {
+describe("the metrics of a job", () => {
   test("curves come once there are samples, with a table beside them", async () => {
     const { page } = await ended({ prompt: script("sleep 7") }, "?tab=metrics");
     const memory = page.getByRole("region", { name: "Memory" });
