@@ -146,6 +146,7 @@ test("the list is gone through by keyboard", async () => {
   await page.getByRole("dialog", { name: "Keyboard shortcuts" }).getByText("Next job").waitFor();
   await page.keyboard.press("Escape");
   await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Commands" }).waitFor();
   await page.keyboard.type("sales rep");
   await page.getByRole("option", { name: /Sales report/ }).waitFor();
   await page.keyboard.press("Enter");

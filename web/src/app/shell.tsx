@@ -80,7 +80,8 @@ export function Shell() {
         <main ref={main} id="page" tabIndex={-1} className="flex min-h-0 flex-1 flex-col outline-none">
           <Outlet />
         </main>
-        <Suspense>
+        {/* What is typed before it is there is meant for it, and must do nothing else. */}
+        <Suspense fallback={<span hidden data-keys="wait" />}>
           {over === "commands" && <CommandPalette onClose={close} onShortcuts={() => setOver("shortcuts")} />}
           {over === "shortcuts" && <ShortcutsDialog onClose={close} />}
         </Suspense>

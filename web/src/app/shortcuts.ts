@@ -58,6 +58,7 @@ function strokeOf(event: KeyboardEvent): string {
 }
 
 function isTyping({ target }: KeyboardEvent): boolean {
+  if (document.querySelector("[data-keys=wait]") !== null) return true;
   return (
     target instanceof Element &&
     target.closest(
