@@ -150,6 +150,8 @@ test("a terminal takes what is typed, and is there again after a reload", async 
   await rows.getByText("42-first", { exact: true }).waitFor();
   await page.keyboard.type("echo $((6*7))-again\n");
   await rows.getByText("42-again", { exact: true }).waitFor();
+  await page.keyboard.press("Control+Shift+ArrowUp");
+  await page.locator("[role=tab][aria-selected=true]:focus", { hasText: "Shell 1" }).waitFor();
 
   await page.getByRole("button", { name: "New terminal" }).click();
   await page.getByRole("tab", { name: "Shell 2", selected: true }).waitFor();

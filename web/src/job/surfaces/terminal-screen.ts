@@ -143,7 +143,7 @@ export class TerminalScreen implements Disposable {
     const acts: Record<string, () => void> = {
       KeyC: () => this.copy(),
       KeyV: () => this.paste(),
-      Escape: leave,
+      ArrowUp: leave,
     };
     const act = acts[event.code];
     if (act === undefined) return true;

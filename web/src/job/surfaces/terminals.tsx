@@ -125,8 +125,8 @@ function OpenTerminals({ job_id, living }: { job_id: string; living: string[] })
             <X />
           </IconButton>
         )}
-        <span className="@container ml-auto hidden min-w-0 truncate text-quiet text-xs xl:block">
-          Ctrl Shift Esc leaves the terminal
+        <span className="ml-auto hidden min-w-0 truncate text-quiet text-xs xl:block">
+          Ctrl Shift ↑ leaves the terminal
         </span>
         <IconButton
           label={reads ? "Screen reader support is on" : "Screen reader support is off"}
