@@ -78,7 +78,7 @@ describe("the timeline of a job", { concurrency: 3 }, () => {
     await page.getByText(/The agent waits for you; ends in/).waitFor();
     await page.getByRole("button", { name: "End it now" }).click();
     await cards(page, "end").getByText("The job is complete").waitFor();
-    await page.getByRole("link", { name: /Download ZIP/ }).waitFor();
+    await page.getByRole("link", { name: /^Download ZIP \d/ }).waitFor();
     const diff = cards(page, "step").filter({ hasText: "a.md" });
     await diff.getByRole("region", { name: "Changes of a.md" }).getByText("blue", { exact: true }).waitFor();
     assert.equal(await page.getByRole("textbox", { name: "Message to the agent" }).count(), 0);
