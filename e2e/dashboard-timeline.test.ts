@@ -57,7 +57,7 @@ describe("the timeline of a job", { concurrency: 3 }, () => {
       linger_s: 600,
     });
     const page = await dashboard.open(`/job/${job_id}`);
-    await page.getByRole("heading", { name: "Paint it" }).waitFor();
+    await page.getByRole("heading", { level: 1, name: "Paint it" }).waitFor();
     const question = cards(page, "approval").first();
     await question.getByRole("button", { name: "Allow" }).waitFor();
     await question.focus();
