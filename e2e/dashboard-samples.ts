@@ -68,7 +68,7 @@ export async function makeSamples(orchestrator: TestOrchestrator, models: ModelS
   const asks = await schedule({
     prompt: "Bring the exchange rates in `rates.json` up to date, and say which moved most.",
     model: "google/gemini-2.5-pro",
-    approval: { policy: "risky" },
+    approval: { policy: "always" },
     egress: { policy: "allow", hosts: [] },
     budget: { max_tokens: 400_000, max_cost_usd: 2 },
   });
@@ -212,14 +212,11 @@ const ASKS: ScenarioInput = {
     },
     {
       answer: {
-        text: "First what is there.",
-        ...shell('printf \'{"USD": 1.08, "GBP": 0.84, "JPY": 163.2}\\n\' | tee rates.json'),
+        text: "The rates of today come from the **European Central Bank**; then I compare them with yours.",
+        ...shell(
+          "curl -sS https://api.frankfurter.dev/v1/latest -o today.json\njq -s '.[0].rates as $new | .[1] | to_entries' today.json rates.json",
+        ),
       },
-    },
-    {
-      answer: shell(
-        "curl -sS --max-time 600 https://api.frankfurter.dev/v1/latest -o today.json && cat today.json",
-      ),
     },
     ...finish("The rates are up to date.", { last: "result" }),
   ],

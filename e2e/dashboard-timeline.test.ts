@@ -32,6 +32,18 @@ function script(...steps: string[]): string {
   return steps.map((step) => `\`\`\`sh\n${step}\n\`\`\`\n`).join("\n");
 }
 
+const CLICKS_AGAIN_ONCE_IT_CHANGES = `new Promise((resolve) => {
+  const bar = document.querySelector("[aria-label='A question of the job']");
+  const asked = bar.querySelector("p").textContent;
+  new MutationObserver((_changes, observer) => {
+    if (bar.querySelector("p").textContent === asked) return;
+    observer.disconnect();
+    const allow = bar.querySelector("[data-answer=allow]");
+    allow.click();
+    resolve(allow !== null);
+  }).observe(bar, { subtree: true, childList: true, characterData: true });
+})`;
+
 describe("the timeline of a job", { concurrency: 3 }, () => {
   test("a job at work is seen live: question, output, message, end; all of it by keyboard", async () => {
     const play = models.play(
@@ -83,6 +95,28 @@ describe("the timeline of a job", { concurrency: 3 }, () => {
     await diff.getByRole("region", { name: "Changes of a.md" }).getByText("blue", { exact: true }).waitFor();
     assert.equal(await page.getByRole("textbox", { name: "Message to the agent" }).count(), 0);
     play.assertFinished();
+    await page.close();
+  });
+
+  test("the question that takes the place of another one is not answered by a second click", async () => {
+    const { orchestrator } = dashboard;
+    const job_id = await orchestrator.schedule({
+      prompt: script("curl -sS https://one.example.org/ & curl -sS https://two.example.org/ & wait"),
+      agent: "script",
+      egress: { policy: "allow", hosts: [] },
+      approval: { policy: "risky" },
+    });
+    const page = await dashboard.open(`/job/${job_id}`);
+    const bar = page.getByRole("region", { name: "A question of the job" });
+    await bar.getByText("and 1 more").waitFor();
+    const clicked = page.evaluate<boolean>(CLICKS_AGAIN_ONCE_IT_CHANGES);
+    await bar.getByRole("button", { name: "Allow" }).click();
+    assert(await clicked, "the second question was clicked as soon as it stood there");
+    await bar.getByRole("button", { name: "Deny" }).click();
+    const answered = cards(page, "approval").filter({ hasText: /Allowed|Denied/ });
+    await answered.filter({ hasText: "Denied" }).waitFor();
+    await answered.filter({ hasText: "Allowed" }).waitFor();
+    await orchestrator.cancel(job_id);
     await page.close();
   });
 

@@ -9,7 +9,7 @@ export async function tourJobStates({ dashboard, samples }: Place, look: Look): 
   await look("job-queued", page);
   const states = [
     ["runs", "Check every link of the handbook"],
-    ["asks", "May it reach this host?"],
+    ["asks", "May it run this step?"],
     ["failed", "the report lacks: Summary, Figures"],
     ["cancelled", "Crawl the old wiki"],
     ["answered", "Compare January with December"],

@@ -71,7 +71,10 @@ class FakeServer {
     for (const resolve of held) resolve();
   }
 
-  source(ended: boolean): { latest: () => JobEvents; until: (is: (now: JobEvents) => boolean) => Promise<void> } {
+  source(ended: boolean): {
+    latest: () => JobEvents;
+    until: (is: (now: JobEvents) => boolean) => Promise<void>;
+  } {
     let latest: JobEvents = { events: [], complete: false, error: null };
     new StorySource({
       job_id: JOB,

@@ -17,10 +17,12 @@ export function ApprovalBar({
   onShow: (key: string) => void;
 }) {
   // As the events say it: the job itself is asked for only after them, and an answered question must not be asked again.
-  const [first, ...others] = useMemo(
-    () => items.filter((item): item is ItemOf<"approval"> => item.kind === "approval" && item.given === null),
+  const questions = useMemo(
+    () => items.filter((item): item is ItemOf<"approval"> => item.kind === "approval"),
     [items],
   );
+  const [first, ...others] = questions.filter(({ given }) => given === null);
+  const is_first = others.length + 1 === questions.length;
   const asked = first?.asked.data;
   return (
     <div aria-live="polite" className="shrink-0">
@@ -36,7 +38,13 @@ export function ApprovalBar({
             {others.length > 0 && <span className="text-quiet"> and {others.length} more</span>}
           </p>
           <MoreButton onClick={() => onShow(first.key)}>Show it</MoreButton>
-          <Answers key={asked.n} job_id={job.job_id} n={asked.n} expires_at={asked.expires_at} />
+          <Answers
+            key={asked.n}
+            job_id={job.job_id}
+            n={asked.n}
+            expires_at={asked.expires_at}
+            follows={!is_first}
+          />
         </section>
       )}
     </div>

@@ -1,4 +1,5 @@
 import { Check, Hand, ShieldX, X } from "lucide-react";
+import { useEffect, useState } from "react";
 import type { Job, OpenApproval } from "../../../../src/contract/job.ts";
 import { formatWholeSeconds } from "../../../../src/contract/units.ts";
 import { visibleLine, visibleText } from "../../text/visible-text.ts";
@@ -46,10 +47,28 @@ export function ApprovalCard({ item, job }: { item: ItemOf<"approval">; job: Job
   );
 }
 
-/** The two answers, and how long there is for one. */
-export function Answers({ job_id, n, expires_at }: { job_id: string; n: number; expires_at: string | null }) {
+/** A second click that was meant for the question before lands within this. */
+const SETTLES_MS = 600;
+
+/** The two answers, and how long there is for one. `follows`: it takes the place of another question, so it takes no answer at first. */
+export function Answers({
+  job_id,
+  n,
+  expires_at,
+  follows = false,
+}: {
+  job_id: string;
+  n: number;
+  expires_at: string | null;
+  follows?: boolean;
+}) {
   const { mutate, isPending, isSuccess } = useAnswer(job_id, n);
-  const done = isPending || isSuccess;
+  const [settled, setSettled] = useState(!follows);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(true), SETTLES_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  const done = isPending || isSuccess || !settled;
   return (
     <div className="flex flex-wrap items-center gap-2">
       <Button look="primary" size="sm" disabled={done} data-answer="allow" onClick={() => mutate("allow")}>
