@@ -185,6 +185,20 @@ test("a token that a token made ends with it, by way of browsers and other token
   await assert.rejects(signIns.makeToken(late, forever), { code: "unauthorized" });
 });
 
+test("what a token made ends with it whatever the clock said when it was made", async () => {
+  await using door = new Door();
+  let signIns = await door.open();
+  const forever = { name: "kept", expires_in_s: null };
+  const first = await signIns.makeToken(INSTALLATION, forever);
+  await door.clock.pass(-10);
+  const second = await signIns.makeToken({ by: "token", token_id: first.record.token_id }, forever);
+  await door.clock.pass(-10);
+  const third = await signIns.makeToken({ by: "token", token_id: second.record.token_id }, forever);
+  signIns = await door.open();
+  await signIns.revoke(first.record.token_id);
+  for (const { secret } of [first, second, third]) assert.equal(signIns.byToken(secret), null);
+});
+
 test("a browser that signs in while its token is revoked is out too", async () => {
   await using door = new Door();
   const signIns = await door.open();
