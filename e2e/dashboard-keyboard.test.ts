@@ -87,7 +87,7 @@ test("by keyboard alone: sign in, go through the list, watch a job and its surfa
   await page.locator(".xterm-helper-textarea").focus();
   await page.keyboard.type("echo typed-$((40 + 2))\n");
   await page.locator(".xterm-rows").getByText("typed-42").waitFor();
-  await page.keyboard.press("Control+Shift+Escape");
+  await page.keyboard.press("Control+Shift+ArrowUp");
   await focusIs(page, "Shell 1");
   await tabTo(page, "Terminal", "Shift+Tab");
   for (const name of ["Jupyter", "Files"]) {
