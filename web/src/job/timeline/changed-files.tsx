@@ -29,11 +29,12 @@ export function ChangedFiles({ id, files }: { id: string; files: readonly Change
   const [all, setAll] = useRemembered<boolean>(`${id} files`);
   const shown = all === true ? files : files.slice(0, FILES_SHOWN);
   const left_out = files.length - shown.length;
+  const diffs = files.filter(({ data }) => data.diff !== null && data.diff !== "").length;
   return (
     <div className="flex min-w-0 flex-col items-start gap-0.5">
       <ul className="flex w-full min-w-0 flex-col gap-0.5">
         {shown.map((event) => (
-          <ChangedFile key={event.seq} event={event} alone={files.length === 1} />
+          <ChangedFile key={event.seq} event={event} alone={diffs === 1} />
         ))}
       </ul>
       {left_out > 0 && <MoreButton onClick={() => setAll(true)}>{left_out} more files</MoreButton>}
