@@ -28,7 +28,10 @@ const tab = (page: Page, name: string) => page.getByRole("tab", { name, exact: t
 async function downloaded(page: Page): Promise<Awaited<ReturnType<typeof readZip>>> {
   const [download] = await Promise.all([
     page.waitForEvent("download"),
-    page.getByRole("link", { name: /^Download ZIP/ }).click(),
+    page
+      .getByRole("link", { name: /^Download ZIP/ })
+      .first()
+      .click(),
   ]);
   return readZip(await readFile(await download.path()));
 }
