@@ -13,9 +13,6 @@ export const SignInRequest = z.strictObject({
     .meta({ description: "A sign-in token of this server, or the one in its data folder." }),
 });
 
-/** How long a one-time link may wait for its browser. */
-export const SIGN_IN_LINK_MS = 30_000;
-
 export const SignInLinkRequest = z.strictObject({
   path: z
     .string()

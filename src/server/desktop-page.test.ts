@@ -4,6 +4,7 @@ import { request as openRequest } from "node:http";
 import { test } from "node:test";
 import WebSocket from "ws";
 import { DesktopView } from "../contract/desktop-api.ts";
+import { CLOSED } from "../contract/live-closing.ts";
 import { NAVIGATION, OWN, PreviewWorld } from "./previews/preview-fixture.ts";
 import { DesktopWorld } from "./surfaces/desktop/desktop-fixture.ts";
 import { HANDSHAKE, key, SHARED_HANDSHAKE } from "./surfaces/desktop/rfb-client-messages.fake.ts";
@@ -36,6 +37,10 @@ test("the page comes from an origin of its own, loads only what lies beside it, 
       queue.push(new URL(module, `http://page${path}`).pathname);
   }
   assert.ok(seen.has("/novnc/core/rfb.js") && seen.size > 30, `${seen.size} files`);
+  // It is no part of a build, so it says again how sockets are closed.
+  const connection = (await page.ask("/connection.js")).text;
+  assert.match(connection, new RegExp(`^const ENDED = ${CLOSED.ended};$`, "m"));
+  assert.match(connection, new RegExp(`^const REFUSED = ${CLOSED.refused};$`, "m"));
 });
 
 test("nothing else can be asked for there", async () => {

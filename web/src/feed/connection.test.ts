@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { OUTPUT_OF_MAX } from "../../../src/contract/api.ts";
 import {
   FeedConnection,
   LESS_OUTPUT_MS,
@@ -247,6 +248,7 @@ test("what is no job is not watched, and of very many the last ones are", async 
   await server.next();
   const output_of = (await server.next()).output_of?.split(",");
   assert.deepEqual(output_of, ids.slice(10));
+  assert.equal(OUTPUTS_MAX, OUTPUT_OF_MAX, "as many as the server takes");
 });
 
 test("once it is disposed of it asks nothing any more", async () => {

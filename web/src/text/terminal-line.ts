@@ -1,11 +1,13 @@
+import type { Event } from "../../../src/contract/event.ts";
 import { PLAIN, styleAfter, type TextStyle } from "./text-style.ts";
 import { visibleText } from "./visible-text.ts";
 
-export type Stream = "stdout" | "stderr";
+/** Which of its two outputs a step wrote to. */
+export type OutputStream = Extract<Event, { type: "step.output" }>["data"]["stream"];
 /** A piece of raw output within one line. */
-export type RawPiece = { text: string; stream: Stream };
+export type RawPiece = { text: string; stream: OutputStream };
 /** A piece of a line as it is shown: all of one look. */
-export type Span = { text: string; style: TextStyle; stream: Stream };
+export type Span = { text: string; style: TextStyle; stream: OutputStream };
 /** `left_out` counts the characters of the line that are not in its spans. */
 export type TerminalLine = { spans: Span[]; left_out: number };
 
@@ -26,7 +28,7 @@ const CSI = /\x1b\[([0-?]*)[ -/]*([@-~])/y;
 const STRING = /\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)/y;
 const ESCAPE = /\x1b[ -/]*[0-~]?/y;
 
-type Cell = { char: string; style: TextStyle; stream: Stream };
+type Cell = { char: string; style: TextStyle; stream: OutputStream };
 
 /**
  * Shows lines as a terminal would have: colours, carriage returns and backspaces. Nothing else of a terminal is obeyed: titles, links,
@@ -73,7 +75,7 @@ export class LinePainter {
     return spans;
   }
 
-  #write(row: Row, text: string, stream: Stream): void {
+  #write(row: Row, text: string, stream: OutputStream): void {
     let index = 0;
     while (index < text.length) {
       const char = text[index] ?? "";

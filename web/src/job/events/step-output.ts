@@ -1,10 +1,11 @@
 import type { Event } from "../../../../src/contract/event.ts";
 import type { Feed } from "../../feed/feed.ts";
+import type { OutputStream } from "../../text/terminal-line.ts";
 import { eventsPage, NEWEST } from "./events-page.ts";
 import type { EventOf } from "./job-events.ts";
 
 /** What a step wrote at once. `text` begins and ends where the writing did, also within a line. */
-export type OutputChunk = { seq: number; at_ms: number; stream: "stdout" | "stderr"; text: string };
+export type OutputChunk = { seq: number; at_ms: number; stream: OutputStream; text: string };
 
 export type StepOutput = {
   /** Ascending by seq; without gaps from the first that is there. */
@@ -219,7 +220,7 @@ export class StepOutputSource {
   }
 }
 
-export type Decoders = Record<"stdout" | "stderr", TextDecoder>;
+export type Decoders = Record<OutputStream, TextDecoder>;
 
 /** One event of output as text; the decoders carry on what ended within a character. */
 export function chunkOf({ seq, at, data }: EventOf<"step.output">, decoders: Decoders): OutputChunk {

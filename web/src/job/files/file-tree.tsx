@@ -14,10 +14,10 @@ import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState 
 import type { FileEntry } from "../../../../src/contract/link-answers.ts";
 import { formatSize } from "../../../../src/contract/units.ts";
 import { visibleLine } from "../../text/visible-text.ts";
+import type { Change } from "../changes/change-look.ts";
 import { fileKind } from "./file-kind.ts";
 import { nameOf } from "./folders.ts";
 import type { TreeRow } from "./tree-rows.ts";
-import type { Change } from "./use-tree.ts";
 
 const ROW_PX = 28;
 const INDENT_PX = 14;

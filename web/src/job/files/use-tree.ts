@@ -1,11 +1,10 @@
 import { useQueries, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useEvents } from "../../feed/use-feed.ts";
+import type { Change } from "../changes/change-look.ts";
 import type { EventOf } from "../events/job-events.ts";
 import { allFolders, folderOf, folderQuery, type Place } from "./folders.ts";
 import { type TreeRow, treeRows } from "./tree-rows.ts";
-
-export type Change = EventOf<"file.changed">["data"]["change"];
 
 type Tree = {
   rows: TreeRow[];

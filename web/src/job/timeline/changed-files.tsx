@@ -7,6 +7,7 @@ import { request } from "../../api/request.ts";
 import { visibleLine } from "../../text/visible-text.ts";
 import { Diff, DiffStat } from "../../ui/diff.tsx";
 import { countDiff } from "../../ui/diff-lines.ts";
+import { CHANGE_LOOKS } from "../changes/change-look.ts";
 import type { EventOf } from "../events/job-events.ts";
 import { MoreButton } from "./card.tsx";
 import { useRemembered } from "./remembered.tsx";
@@ -17,12 +18,6 @@ const FILES_SHOWN = 6;
 /** A diff of so few changed lines is open from the beginning, when it is the only one. */
 const OPEN_LINES = 16;
 const LINES_SHOWN = 40;
-
-const MARKS = {
-  created: { letter: "A", word: "created", colour: "text-good" },
-  modified: { letter: "M", word: "changed", colour: "text-accent" },
-  deleted: { letter: "D", word: "deleted", colour: "text-bad" },
-};
 
 /** The files that a step changed, each with its diff by need. */
 export function ChangedFiles({ id, files }: { id: string; files: readonly Changed[] }) {
@@ -49,7 +44,7 @@ function ChangedFile({ event, alone }: { event: Changed; alone: boolean }) {
   const [chosen, setChosen] = useRemembered<boolean>(`${event.seq} diff`);
   const has_diff = changed > 0;
   const open = has_diff && (chosen ?? (alone && changed <= OPEN_LINES));
-  const { letter, word, colour } = MARKS[change];
+  const { letter, word, colour } = CHANGE_LOOKS[change];
   return (
     <li className="min-w-0">
       <button
