@@ -52,8 +52,9 @@ describe("the Gemini CLI", { concurrency: 3 }, () => {
     assert.ok(ofType(events, "step.ended").every(({ ok }) => ok));
     assert.match(printed, /338350/);
     assert.deepEqual(ofType(events, "egress.denied"), [], "it reaches for nothing that it may not");
-    const [changed] = ofType(events, "file.changed");
-    assert.deepEqual([changed?.path, changed?.change], ["report.md", "created"]);
+    // What a command wrote is found by the watch, which is quicker or slower than the CLI's own word on what it edited.
+    const changed = ofType(events, "file.changed").find(({ path }) => path === "report.md");
+    assert.equal(changed?.change, "created");
     assert.match(changed?.diff ?? "", /^\+The sum is 338350\.$/m);
     assert.equal(ofType(events, "model.called").length, job.usage.model_calls);
     assert.ok(job.usage.model_calls >= 3 && job.usage.input_tokens > 0);

@@ -82,6 +82,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const)
       await tab.getByText("The server cannot be reached").waitFor({ state: "hidden" });
     await status(list, title, "Working").waitFor();
     await list.getByText("The server was updated").waitFor();
+    await orchestrator.until(job_id, ({ type, data }) => type === "sandbox.linked" && data.relinked);
     await goOn(job_id);
     await status(list, title, "Complete").waitFor();
     await untilTitled(page, /^Complete/);

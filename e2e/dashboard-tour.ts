@@ -49,7 +49,7 @@ async function tourWithoutJobs(look: Look): Promise<void> {
   await page.goto(`${dashboard.origin}/new`);
   const task = page.getByRole("textbox", { name: "Task" });
   await task.fill("Turn sales.csv into a chart, and say which month was the best.");
-  await page.getByText("No model is configured").waitFor();
+  await page.getByText("No model is configured").first().waitFor();
   await look("new-without-model", page);
   await page.goto(`${dashboard.origin}/settings/models`);
   await page.getByRole("heading", { name: "Models" }).waitFor();
