@@ -22,6 +22,19 @@ export function TerminalText({ line }: { line: TerminalLine }) {
   );
 }
 
+/** The last lines of an output, as they stood in a terminal. */
+export function TerminalLines({ lines }: { lines: readonly TerminalLine[] }) {
+  return (
+    <pre className="whitespace-pre-wrap text-xs [tab-size:8]">
+      {Array.from(lines.entries(), ([place, line]) => (
+        <div key={place} dir="ltr" className="untrusted min-h-[1.125rem]">
+          <TerminalText line={line} />
+        </div>
+      ))}
+    </pre>
+  );
+}
+
 function Piece({ span: { text, style, stream } }: { span: Span }) {
   const unread = stream === "stderr" && style.foreground === null && !style.inverse;
   if (style === PLAIN) return unread ? <span className="text-(--color-term-1)">{text}</span> : text;

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import type { Job } from "../../../../src/contract/job.ts";
 import { terminalLines } from "../../text/terminal-lines.ts";
-import { TerminalText } from "../../text/terminal-text.tsx";
+import { TerminalLines } from "../../text/terminal-text.tsx";
 import { outputBefore } from "../replay/output-at.ts";
 import type { Step } from "../replay/story.ts";
 
@@ -29,13 +29,7 @@ export function LastWords({ job, step }: { job: Job; step: Step }) {
       tabIndex={0}
       className="max-h-72 overflow-y-auto border-t px-3 py-2 focus-visible:outline-offset-[-2px]"
     >
-      <pre className="whitespace-pre-wrap text-xs [tab-size:8]">
-        {Array.from(lines.entries(), ([place, line]) => (
-          <div key={place} dir="ltr" className="untrusted min-h-[1.125rem]">
-            <TerminalText line={line} />
-          </div>
-        ))}
-      </pre>
+      <TerminalLines lines={lines} />
     </section>
   );
 }

@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useLayoutEffect, useMemo, useRef } from "react";
 import { terminalLines } from "../../text/terminal-lines.ts";
-import { TerminalText } from "../../text/terminal-text.tsx";
+import { TerminalLines } from "../../text/terminal-text.tsx";
 import type { StoryEvent } from "../events/job-events.ts";
 import { outputBefore } from "./output-at.ts";
 import type { Step } from "./story.ts";
@@ -43,13 +43,7 @@ export function StageOutput({
       {lines.length === 0 ? (
         <p className="text-quiet text-sm">It had printed nothing yet.</p>
       ) : (
-        <pre className="whitespace-pre-wrap text-xs [tab-size:8]">
-          {Array.from(lines.entries(), ([place, line]) => (
-            <div key={place} dir="ltr" className="untrusted min-h-[1.125rem]">
-              <TerminalText line={line} />
-            </div>
-          ))}
-        </pre>
+        <TerminalLines lines={lines} />
       )}
     </section>
   );
