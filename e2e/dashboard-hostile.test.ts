@@ -52,11 +52,29 @@ const STATE_OF_PAGE = `({
   title: document.title,
   links: [...document.querySelectorAll("a[href]")].map((link) => link.protocol),
 })`;
-const ONE_SCREEN_ON = `new Promise((resolve) => {
+/** What loads moves what is around it; so many frames without that are still. */
+const STILL_FRAMES = 8;
+/** Scrolls screen by screen, and from the end to the beginning again, until a step stands still in sight. */
+const bringIntoSight = (number: number) => `(async () => {
   const feed = document.querySelector("[role=feed]");
-  feed.scrollTop += feed.clientHeight / 2;
-  requestAnimationFrame(resolve);
-})`;
+  const found = () => [...feed.querySelectorAll("article[data-kind=step]")]
+    .find((one) => one.querySelector("h3")?.textContent.startsWith("Step ${number},"));
+  const frame = () => new Promise(requestAnimationFrame);
+  for (let still = 0, before = null; still < ${STILL_FRAMES}; await frame()) {
+    const step = found();
+    if (step === undefined) {
+      const at_end = feed.scrollTop + feed.clientHeight >= feed.scrollHeight - 1;
+      feed.scrollTop = at_end ? 0 : feed.scrollTop + feed.clientHeight / 2;
+      still = 0;
+      continue;
+    }
+    const { top, height } = step.getBoundingClientRect();
+    still = top + "/" + height === before ? still + 1 : 0;
+    if (still === 0) step.scrollIntoView({ block: "nearest" });
+    const now = step.getBoundingClientRect();
+    before = now.top + "/" + now.height;
+  }
+})()`;
 type PageState = {
   hostile: string | null;
   violations: string[];
@@ -115,11 +133,8 @@ const step = (page: Page, number: number) =>
 /** Items out of sight are not on the page, so it is scrolled to each. */
 async function shown(page: Page, number: number): Promise<Locator> {
   const wanted = step(page, number);
-  const feed = page.getByRole("feed");
-  await feed.locator("article").first().waitFor();
-  await page.evaluate("document.querySelector('[role=feed]').scrollTop = 0");
-  while ((await wanted.count()) === 0) await page.evaluate(ONE_SCREEN_ON);
-  await wanted.scrollIntoViewIfNeeded();
+  await page.getByRole("feed").locator("article").first().waitFor();
+  await page.evaluate(bringIntoSight(number));
   return wanted;
 }
 
