@@ -20,7 +20,7 @@ const files = globSync(["web/*.ts", "web/{build,src}/**/*.{ts,tsx}"], { cwd: REP
   path,
   text: read(path),
 }));
-const isTest = (path: string): boolean => path.endsWith(".test.ts");
+const isTest = (path: string): boolean => /(\.(test|fake)|-fixture)\.tsx?$/.test(path);
 
 function read(path: string): string {
   return readFileSync(join(REPOSITORY, path), "utf8");
@@ -69,6 +69,17 @@ test("of ours, the dashboard imports itself, the contract and the texts of examp
       .filter((target) => !OURS.test(target) || (TOOLS.test(target) && !TOOLS.test(path)))
       .map((target) => `${path} imports ${target}: ask the orchestrator for it, or move it to src/contract`),
   );
+  assert.deepEqual(wrong, []);
+});
+
+test("no page imports what is there for tests", () => {
+  const wrong = files
+    .filter(({ path }) => !isTest(path))
+    .flatMap(({ path, text }) =>
+      importsOf(text)
+        .filter(({ specifier }) => specifier.startsWith(".") && isTest(specifier))
+        .map(({ specifier }) => `${path} imports ${specifier}`),
+    );
   assert.deepEqual(wrong, []);
 });
 
