@@ -57,3 +57,37 @@ test("at an earlier moment of a replay the lists are those of then", () => {
   assert.equal(stepOf(builder.of(events.slice(0, 2))).displayed.length, 1);
   assert.equal(stepOf(builder.of(events)).displayed.length, 2);
 });
+
+const plan = (...states: string[]) => ({
+  type: "plan.made",
+  data: { steps: states.map((state) => ({ title: "t", state })), files: [], checks: [] },
+});
+const begun = (step: number) => ({ ...started, data: { ...started.data, step } });
+const over = (step: number, ok: boolean) => ({ type: "step.ended", data: { step, ok } });
+const scheduled = (agent: string) => ({ type: "job.scheduled", data: { agent } });
+
+function ticksOf(bodies: readonly object[]): string[] {
+  const plans = new TimelineItems().of(story(bodies)).filter((item) => item.kind === "plan");
+  assert.equal(plans.length, 1);
+  return plans.flatMap((item) => item.plan.data.steps.map(({ state }) => state));
+}
+
+test("the plan of a script is ticked by its steps; one that failed is never done", () => {
+  const all = [
+    scheduled("script"),
+    plan("pending", "pending", "pending"),
+    begun(1),
+    over(1, true),
+    begun(2),
+    over(2, false),
+  ];
+  assert.deepEqual(ticksOf(all.slice(0, 3)), ["active", "pending", "pending"]);
+  assert.deepEqual(ticksOf(all.slice(0, 4)), ["done", "pending", "pending"]);
+  assert.deepEqual(ticksOf(all), ["done", "pending", "pending"]);
+});
+
+test("the plan of other agents is ticked by what they say, in the card that is there", () => {
+  const all = [scheduled("native"), plan("active", "pending"), begun(1), over(1, true)];
+  assert.deepEqual(ticksOf(all), ["active", "pending"]);
+  assert.deepEqual(ticksOf([...all, plan("done", "active")]), ["done", "active"]);
+});

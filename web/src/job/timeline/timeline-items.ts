@@ -43,6 +43,7 @@ export type TimelineItem = { key: string; at: string } & (
   | { kind: "waiting"; waiting: EventOf<"agent.waiting">; repeated: boolean }
   | { kind: "end"; ended: EventOf<"job.ended">; repeated: boolean }
 );
+type PlanState = EventOf<"plan.made">["data"]["steps"][number]["state"];
 export type ItemOf<K extends TimelineItem["kind"]> = Extract<TimelineItem, { kind: K }>;
 
 const noted: ReadonlySet<string> = new Set(NOTED);
@@ -104,7 +105,8 @@ export class TimelineItems {
         this.#tick(event.data.step, "active");
         return;
       case "step.ended":
-        this.#tick(event.data.step, "done");
+        // What failed is still to be done, and nobody is at it any more.
+        this.#tick(event.data.step, event.data.ok ? "done" : "pending");
         this.#change("step", `step ${event.data.step}`, (item) => ({ ...item, ended: event }));
         return;
       case "step.displayed":
@@ -185,7 +187,7 @@ export class TimelineItems {
     this.#put(place, { kind: "denied", key: `${event.seq}`, at: event.at, denied: event, count });
   }
 
-  #tick(step: number, state: "active" | "done"): void {
+  #tick(step: number, state: PlanState): void {
     if (!this.#is_script) return;
     this.#change("plan", "plan", (item) => {
       const steps = item.plan.data.steps.map((one, index) => (index === step - 1 ? { ...one, state } : one));
