@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Page } from "playwright-core";
+import { formatCost, formatCount } from "../src/contract/units.ts";
 import { call, finish, gemini, plan, shell } from "./agents.ts";
 import { seedBigJob } from "./big-job.ts";
 import { TestDashboard } from "./dashboard.ts";
@@ -58,12 +59,12 @@ describe("the timeline of a job", { concurrency: 3 }, () => {
           ...finish("It is **blue** now."),
         ],
       },
-      "timeline",
+      "gemini-2.5-flash",
     );
     const { orchestrator } = dashboard;
     const job_id = await orchestrator.schedule({
       prompt: "# Paint it\n\nIn any colour.",
-      model: "google/timeline",
+      model: "google/gemini-2.5-flash",
       agent: "native",
       approval: { policy: "always" },
       linger_s: 600,
@@ -77,6 +78,7 @@ describe("the timeline of a job", { concurrency: 3 }, () => {
     const step = cards(page, "step").first();
     await step.getByText("first", { exact: true }).waitFor();
     assert.equal(await step.getByText("second", { exact: true }).count(), 0);
+    await cards(page, "plan").getByText("in work: Do it").waitFor();
 
     await page.keyboard.press("m");
     await page.keyboard.type("In blue, please.");
@@ -94,6 +96,15 @@ describe("the timeline of a job", { concurrency: 3 }, () => {
     const diff = cards(page, "step").filter({ hasText: "a.md" });
     await diff.getByRole("region", { name: "Changes of a.md" }).getByText("blue", { exact: true }).waitFor();
     assert.equal(await page.getByRole("textbox", { name: "Message to the agent" }).count(), 0);
+
+    const { usage } = await orchestrator.job(job_id);
+    assert(usage.cost_usd > 0);
+    const figures = [formatCount(usage.input_tokens + usage.output_tokens), formatCost(usage.cost_usd)];
+    for (const figure of figures) await page.locator("header").getByText(figure, { exact: true }).waitFor();
+    await page.getByRole("link", { name: "Jobs", exact: true }).first().click();
+    const row = page.getByRole("row").filter({ hasText: "Paint it" });
+    for (const figure of ["google/gemini-2.5-flash", ...figures])
+      await row.getByText(figure, { exact: true }).waitFor();
     play.assertFinished();
     await page.close();
   });
