@@ -45,7 +45,10 @@ export function Tabs({
         </Radix.List>
         {end}
       </div>
-      <Radix.Content value={value} className="flex min-h-0 flex-1 flex-col outline-none">
+      <Radix.Content
+        value={value}
+        className="flex min-h-0 flex-1 flex-col focus-visible:outline-offset-[-2px]"
+      >
         {children}
       </Radix.Content>
     </Radix.Root>

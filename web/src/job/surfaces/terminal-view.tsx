@@ -81,7 +81,8 @@ export function TerminalView({
   useEffect(() => {
     if (!shown) return;
     held.current?.fit();
-    held.current?.focus();
+    // Who goes along tabs by keyboard only passes by, and a terminal lets go of no key.
+    if (document.activeElement?.matches("[role=tab]:focus-visible") !== true) held.current?.focus();
   }, [shown]);
   useEffect(() => {
     if (held.current !== null) held.current.screen_reader = screen_reader;
