@@ -106,6 +106,7 @@ test("by keyboard alone: sign in, go through the list, watch a job and its surfa
 
   await page.keyboard.press("c");
   await page.getByRole("heading", { name: "New job" }).waitFor();
+  await page.locator(".cm-content").waitFor();
   await focusIs(page, "Task");
   await page.keyboard.type("# Say it\n\n```sh\necho by keyboard\n```\n");
   await tabTo(page, "Agent");

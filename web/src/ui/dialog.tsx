@@ -1,7 +1,7 @@
 import clsx from "clsx";
 import { X } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
-import type { ReactNode } from "react";
+import { type ReactNode, useRef } from "react";
 import { IconButton } from "./button.tsx";
 
 /** A dialog over the page; Escape and a click beside it close it. `trigger` opens it, or `open` says that it is. */
@@ -25,6 +25,7 @@ export function Dialog({
   size?: "content" | "full";
   children: ReactNode;
 }) {
+  const came_from = useRef<Element | null>(null);
   const state = { ...(open !== undefined && { open }), ...(onOpenChange && { onOpenChange }) };
   return (
     <Radix.Root {...state}>
@@ -33,7 +34,16 @@ export function Dialog({
         <Radix.Overlay className="fixed inset-0 z-40 bg-black/40" />
         <Radix.Content
           {...(description === undefined && { "aria-describedby": undefined })}
-          onOpenAutoFocus={focusInside}
+          onOpenAutoFocus={(event) => {
+            came_from.current = document.activeElement;
+            focusInside(event);
+          }}
+          onCloseAutoFocus={(event) => {
+            // One that no trigger opened would leave the focus nowhere.
+            if (trigger !== undefined || !(came_from.current instanceof HTMLElement)) return;
+            event.preventDefault();
+            came_from.current.focus();
+          }}
           className={clsx(
             "fixed z-40 flex flex-col outline-none rounded-lg border border-line-strong bg-panel shadow-pop",
             size === "full"
