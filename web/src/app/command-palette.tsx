@@ -19,6 +19,7 @@ import { Dialog as Radix } from "radix-ui";
 import { type ReactNode, useDeferredValue, useState } from "react";
 import { isListed } from "../api/job-lists.ts";
 import { fetchJobs, retryJob } from "../api/jobs.ts";
+import { FocusGivenBack } from "../ui/focus-given-back.tsx";
 import { Keys } from "../ui/keys.tsx";
 import { promptTitle } from "../ui/one-line.ts";
 import { JobStatus } from "../ui/status.tsx";
@@ -66,6 +67,7 @@ export function CommandPalette({ onClose, onShortcuts }: { onClose: () => void; 
           aria-describedby={undefined}
           className="-translate-x-1/2 fixed top-[14vh] left-1/2 z-40 w-[calc(100vw-2rem)] max-w-xl overflow-hidden rounded-lg border border-line-strong bg-panel shadow-pop"
         >
+          <FocusGivenBack />
           <Radix.Title className="sr-only">Commands</Radix.Title>
           <Command label="Commands" shouldFilter={false} loop>
             <div className="flex items-center gap-2.5 border-b px-4">

@@ -1,8 +1,9 @@
 import clsx from "clsx";
 import { X } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
-import { type ReactNode, useRef } from "react";
+import type { ReactNode } from "react";
 import { IconButton } from "./button.tsx";
+import { FocusGivenBack } from "./focus-given-back.tsx";
 
 /** A dialog over the page; Escape and a click beside it close it. `trigger` opens it, or `open` says that it is. */
 export function Dialog({
@@ -25,7 +26,6 @@ export function Dialog({
   size?: "content" | "full";
   children: ReactNode;
 }) {
-  const came_from = useRef<Element | null>(null);
   const state = { ...(open !== undefined && { open }), ...(onOpenChange && { onOpenChange }) };
   return (
     <Radix.Root {...state}>
@@ -34,16 +34,7 @@ export function Dialog({
         <Radix.Overlay className="fixed inset-0 z-40 bg-black/40" />
         <Radix.Content
           {...(description === undefined && { "aria-describedby": undefined })}
-          onOpenAutoFocus={(event) => {
-            came_from.current = document.activeElement;
-            focusInside(event);
-          }}
-          onCloseAutoFocus={(event) => {
-            // One that no trigger opened would leave the focus nowhere.
-            if (trigger !== undefined || !(came_from.current instanceof HTMLElement)) return;
-            event.preventDefault();
-            came_from.current.focus();
-          }}
+          onOpenAutoFocus={focusInside}
           className={clsx(
             "fixed z-40 flex flex-col outline-none rounded-lg border border-line-strong bg-panel shadow-pop",
             size === "full"
@@ -51,6 +42,7 @@ export function Dialog({
               : `-translate-x-1/2 top-[12vh] left-1/2 max-h-[76vh] w-[calc(100vw-2rem)] ${width}`,
           )}
         >
+          {trigger === undefined && <FocusGivenBack />}
           <header className="flex items-start justify-between gap-4 px-5 pt-4 pb-2">
             <div>
               <Radix.Title className="font-semibold text-lg">{title}</Radix.Title>
