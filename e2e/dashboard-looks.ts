@@ -29,14 +29,14 @@ export async function inEachLook(
   again?: () => Promise<unknown>,
 ): Promise<void> {
   for (const [place, look] of LOOKS.entries()) {
-    await page.emulateMedia({ colorScheme: look.theme });
+    await page.emulateMedia({ colorScheme: look.theme, reducedMotion: "reduce" });
     await page.setViewportSize(look.size);
     if (place > 0 && again !== undefined) await again();
     await settled(page);
     await see(look);
   }
   const [first] = LOOKS;
-  await page.emulateMedia({ colorScheme: first.theme });
+  await page.emulateMedia({ colorScheme: first.theme, reducedMotion: "reduce" });
   await page.setViewportSize(first.size);
   await settled(page);
 }

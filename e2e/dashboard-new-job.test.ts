@@ -331,7 +331,7 @@ test("neither page nor open fold has an accessibility finding, in dark and in li
   await page.getByRole("button", { name: "Add a variable" }).click();
   await page.getByLabel("Files", { exact: true }).setInputFiles(join(folder, "data/words.txt"));
   for (const colorScheme of ["dark", "light"] as const) {
-    await page.emulateMedia({ colorScheme });
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await page.evaluate(axe);
     const found = await page.evaluate(
       "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ target }) => target.join(' '))]))",

@@ -164,7 +164,7 @@ test("no page of the settings has an accessibility finding, in dark and in light
     const page = await dashboard.open(`/settings/${path}`);
     await page.getByRole("main").getByRole("listitem").first().waitFor();
     for (const colorScheme of ["dark", "light"] as const) {
-      await page.emulateMedia({ colorScheme });
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await page.evaluate(axe);
       const found = await page.evaluate(
         "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ target }) => target.join(' '))]))",
