@@ -175,6 +175,8 @@ describe("with only a browser", { concurrency: 1 }, () => {
     await tab(page, "Jupyter");
     const lab = page.frameLocator("iframe[title='Jupyter Lab of the job']");
     await lab.locator(".jp-LauncherCard[title^='Python 3']").first().click();
+    // A cell that is run before its kernel is there stays as it is.
+    await lab.getByText("(ipykernel) | Idle").first().waitFor();
     await lab.locator(".jp-Notebook .jp-CodeCell .cm-content").first().click();
     await page.keyboard.type("print(open('answer.txt').read().strip(), 'in Jupyter')");
     await page.keyboard.press("Shift+Enter");

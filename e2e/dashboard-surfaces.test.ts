@@ -218,6 +218,8 @@ test("a cell runs in Jupyter Lab, in a frame of the page", async () => {
   const page = await open("jupyter");
   const lab = page.frameLocator("iframe[title='Jupyter Lab of the job']");
   await lab.locator(".jp-LauncherCard[title^='Python 3']").first().click();
+  // A cell that is run before its kernel is there stays as it is.
+  await lab.getByText("(ipykernel) | Idle").first().waitFor();
   const cell = lab.locator(".jp-Notebook .jp-CodeCell .cm-content").first();
   await cell.click();
   await page.keyboard.type("print(6 * 7, 'from the frame')");
