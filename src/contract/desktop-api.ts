@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PlainName } from "./plain-name.ts";
 
 /** Connections to the desktop of one job at the same time. */
 export const DESKTOP_VIEWERS_MAX = 64;
@@ -10,16 +11,8 @@ export const ViewerId = z
     description:
       "Names one who looks: made up by the client, and kept over connections, so that one who drives goes on driving after a dropped one.",
   });
-/** What others see. One line of any script, without what could move the text around it. */
-export const ViewerName = z
-  .string()
-  .trim()
-  .min(1)
-  .max(100)
-  .regex(
-    /^[^\p{Cc}\p{Zl}\p{Zp}\u{202a}-\u{202e}\u{2066}-\u{2069}]+$/u,
-    "The name must be one line of plain text.",
-  );
+/** What others see. */
+export const ViewerName = PlainName;
 
 /** Of `WS /jobs/{id}/desktop`. */
 export const DesktopQuery = z.strictObject({

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PlainName } from "./plain-name.ts";
 
 /** Where the dashboard is on this machine. No preview is ever below it: a name below it is the same site, and shares its cookies. */
 export const DASHBOARD_NAME = "sealwork.localhost";
@@ -30,15 +31,7 @@ export type SignInLinkAnswer = z.infer<typeof SignInLinkAnswer>;
 export const TOKENS_MAX = 1000;
 export const BROWSER_SIGN_IN_MAX_S = 30 * 24 * 3600;
 
-export const TokenName = z
-  .string()
-  .trim()
-  .min(1)
-  .max(100)
-  .regex(
-    /^[^\p{Cc}\p{Zl}\p{Zp}\u{202a}-\u{202e}\u{2066}-\u{2069}]+$/u,
-    "The name must be one line of plain text.",
-  );
+export const TokenName = PlainName;
 
 /** A way in: a token that a program bears, or a browser that was signed in. Never with its secret. */
 export const Token = z.object({
