@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { methods, PROTOCOL_VERSION, RequestError } from "@agentclientprotocol/sdk";
 import * as z from "zod/mini";
 import { AppError } from "../../../contract/errors.ts";
@@ -15,6 +14,9 @@ export type Handshake = Connected & { story: SessionStory; cwd: string; times: S
 const AUTH_REQUIRED = -32000;
 /** The way of signing in that needs nobody: the key that the CLI's environment or files already hold. */
 const BY_KEY = /api[-_]?key/i;
+/** A method of our own that no CLI knows: names that begin so are left to those who speak the protocol, and each request has an answer. */
+const NO_METHOD = "_sealwork/all_told";
+const ALL_TOLD_MS = 5_000;
 
 const Initialized = z.object({
   protocolVersion: z.number(),
@@ -64,10 +66,18 @@ async function load(handshake: Handshake, sessionId: string): Promise<boolean> {
     if (error instanceof AppError && error.cause instanceof RequestError) return false;
     throw error;
   } finally {
-    // Updates that came with the answer are on their way to the story.
-    await nextTurn();
+    await allTold(handshake);
     story.muted = false;
   }
+}
+
+/**
+ * Waits for what a CLI still tells of an earlier session after it has said that it is loaded, as Gemini CLI 0.61 does although the protocol
+ * wants it the other way round: one more answer, be it a refusal, comes after all of that. A CLI that gives none is not waited for for long.
+ */
+async function allTold(handshake: Handshake): Promise<void> {
+  const asked = { method: NO_METHOD, params: {}, answer: z.unknown() };
+  await askWithin(handshake, asked, ALL_TOLD_MS).catch(() => undefined);
 }
 
 async function create(handshake: Handshake, initialized: Initialized): Promise<string> {

@@ -186,7 +186,11 @@ const scenes: Record<string, Scene> = {
     load(id, update) {
       if (id !== SESSION) refuse(-32002, "Resource not found");
       update(said("an old message"));
-      update(call("old", { title: "old", kind: "execute", status: "completed" }));
+      // The rest comes behind the answer, as with Gemini CLI; here as late as it can, when the next request is there.
+      beforeNext = () => {
+        update(call("old", { title: "old", kind: "execute", status: "completed" }));
+        update(said("an old message, told late"));
+      };
       return {};
     },
     async turn({ update, text, number }) {
@@ -215,6 +219,7 @@ if (scene === undefined) throw new Error(`There is no scene ${name}.`);
 
 const cancel = Promise.withResolvers<void>();
 const waiting = new Map<number, PromiseWithResolvers<Json>>();
+let beforeNext = (): void => undefined;
 let asked = 0;
 let turns = 0;
 const send = (message: Json): void =>
@@ -255,6 +260,8 @@ for await (const line of createInterface({ input: process.stdin })) {
     error?: { message: string };
   };
   const { id, method, params = {} } = message;
+  beforeNext();
+  beforeNext = () => undefined;
   if (method === undefined && id !== undefined) {
     if (message.error === undefined) waiting.get(id)?.resolve(message.result ?? {});
     else waiting.get(id)?.reject(new Error(message.error.message));
