@@ -13,8 +13,8 @@ import { packFile, packFolder } from "./pack.ts";
 export async function archivePlace(roots: Roots, place: FilePlace, signal: AbortSignal): Promise<Readable> {
   const real = await realPlace(roots, place);
   const home = await realpath(roots.home);
-  const [stat, { dev: device }] = await Promise.all([lstat(real), lstat(home)]);
-  if (stat.isDirectory()) return packFolder(real, { device, left_out: join(home, RESERVED) }, signal);
-  if (stat.isFile()) return packFile(real, { device }, signal);
+  const stat = await lstat(real);
+  if (stat.isDirectory()) return packFolder(real, { base: home, left_out: join(home, RESERVED) }, signal);
+  if (stat.isFile()) return packFile(real, { base: home }, signal);
   throw new AppError({ code: "not_found", message: `${told(place)} is neither a file nor a folder.` });
 }

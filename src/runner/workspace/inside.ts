@@ -1,9 +1,9 @@
-import { constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, realpath, stat } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, realpath } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, normalize } from "node:path";
 import { AppError } from "../../contract/errors.ts";
 import type { FileRoot } from "../../contract/surfaces.ts";
 import type { FilePlace } from "../handlers.ts";
+import { openFile, openFolder } from "./unswapped.ts";
 
 /** The folders that people reach, absolute. */
 export type Roots = Record<FileRoot, string>;
@@ -13,18 +13,18 @@ export type Roots = Record<FileRoot, string>;
  * Sealwork tells of the job, for people to read only.
  */
 export const RESERVED = ".sealwork";
-const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
-const NEW_FILE_MODE = 0o600;
+/** What is said of a path whose names were others a moment ago. */
+const GONE = ["ENOENT", "ENOTDIR"] as const;
 
-/** Something to be made, replaced or taken away: a name in a real folder. */
-export type Spot = { folder: string; path: string };
+/** Something to be made, replaced or taken away: a name in a real folder, which lies below `base`, as openFolder takes it. */
+export type Spot = { base: string; folder: string; path: string };
 
 /**
  * The real path of something that is there, every symlink resolved. Throws AppError `invalid_path` when it leaves its root, by its names or by
  * a symlink, or belongs to the runner, and `not_found` when nothing is there.
  */
 export async function realPlace(roots: Roots, place: FilePlace): Promise<string> {
-  const root = await realpath(roots[place.root]);
+  const { root } = await realRoot(roots, place);
   const given = join(root, relativePath(place));
   const real = await realpath(given).catch((cause: unknown) => {
     throw missing(place, cause);
@@ -44,7 +44,7 @@ export async function spotToChange(
   options: { make_folders: boolean },
 ): Promise<Spot> {
   const path = relativePath(place);
-  const root = await realpath(roots[place.root]);
+  const { root, home } = await realRoot(roots, place);
   const outer = join(root, dirname(path));
   const kept = await nearestPlace(outer);
   await refuseReserved(roots, place, { root, real: join(kept.real, ...kept.missing) });
@@ -54,9 +54,9 @@ export async function spotToChange(
       throw isCode(cause, "EEXIST", "ENOTDIR", "ENOENT") ? noFolder(place) : explained(cause, place);
     });
   }
-  const folder = await realpath(outer);
-  if (!(await lstat(folder)).isDirectory()) throw noFolder(place);
-  const spot = { folder, path: join(folder, basename(path)) };
+  const folder = await realpath(outer).catch(unlessSwapped(place));
+  if (!(await lstat(folder).catch(unlessSwapped(place))).isDirectory()) throw noFolder(place);
+  const spot = { base: home, folder, path: join(folder, basename(path)) };
   await refuseReserved(roots, place, { root, real: spot.path });
   if (path === "." || spot.path === (await realpath(roots.workspace)))
     throw invalid(place, "is a root of the job's files, which stays where it is");
@@ -68,19 +68,16 @@ export async function spotToChange(
  * resolved is not taken for it. Throws AppError `not_found` for what is no regular file.
  */
 export async function openToRead(roots: Roots, real: string, place: FilePlace): Promise<FileHandle> {
-  // Opening a FIFO or a device can have effects, so that it is looked at first.
-  const before = await lstat(real).catch(() => null);
-  if (before?.isFile() !== true) throw noFile(place);
-  const file = await open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch((cause: unknown) => {
-    throw noFile(place, cause);
+  const file = await openFile(await realpath(roots.home), real).catch((cause: unknown) => {
+    throw isCode(cause, ...GONE) ? swapped(place, cause) : noFile(place, cause);
   });
-  return sameAt(roots, real, file, place);
+  if (file === null) throw noFile(place);
+  return file;
 }
 
-/** Makes a new, empty file in a real folder, as safely as `openToRead`. Rejects with errors of the file system. */
-export async function openNew(path: string, place: FilePlace): Promise<FileHandle> {
-  const file = await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, NEW_FILE_MODE);
-  return sameAt(null, path, file, place);
+/** Opens the folder of a spot to make something in it, as safely as `openToRead`. Rejects with errors of the file system too. */
+export async function openSpot({ base, folder }: Spot, place: FilePlace): Promise<FileHandle> {
+  return openFolder(base, folder).catch(unlessSwapped(place));
 }
 
 export function isBelow(root: string, path: string): boolean {
@@ -90,6 +87,7 @@ export function isBelow(root: string, path: string): boolean {
 /** An error of the file system, as AppError where it is one that people can do something about. */
 export function explained(error: unknown, place: FilePlace): unknown {
   if (isCode(error, "ENOSPC", "EDQUOT")) return diskFull(error);
+  if (isCode(error, ...GONE)) return swapped(place, error);
   if (isCode(error, "ENAMETOOLONG")) return invalid(place, "has a name that is too long");
   if (isCode(error, "EACCES", "EPERM"))
     return new AppError({
@@ -126,6 +124,13 @@ function relativePath(place: FilePlace): string {
   return normal;
 }
 
+/** The real folders of a place. Throws AppError `invalid_path` when the job has put a symlink in the place of its workspace that leaves home. */
+async function realRoot(roots: Roots, place: FilePlace): Promise<{ root: string; home: string }> {
+  const [root, home] = await Promise.all([realpath(roots[place.root]), realpath(roots.home)]);
+  if (!isBelow(home, root)) throw leaving({ ...place, root: "home" });
+  return { root, home };
+}
+
 /** The deepest that is there on the way, resolved, and the names below it that are not. */
 async function nearestPlace(path: string): Promise<{ real: string; missing: string[] }> {
   const missing: string[] = [];
@@ -147,33 +152,10 @@ async function refuseReserved(
     throw invalid(place, `is reserved: what is in the workspace's ${RESERVED} can only be read`);
 }
 
-/**
- * The opened file must still be what the path names, with no symlink on the way; else it is closed. Who swaps a folder fast enough can have
- * the path looked at between two swaps: but the device of the opened file is its own for good, and nothing beyond the job's volume has that
- * of the home folder.
- */
-async function sameAt(
-  roots: Roots | null,
-  real: string,
-  file: FileHandle,
-  place: FilePlace,
-): Promise<FileHandle> {
-  try {
-    const looked = await Promise.all([
-      file.stat(),
-      realpath(real),
-      lstat(real),
-      stat(roots?.home ?? dirname(real)),
-    ]);
-    const [opened, again, now, home] = looked;
-    const same = opened.ino === now.ino && opened.dev === now.dev && opened.dev === home.dev;
-    if (again === real && opened.isFile() && same) return file;
-  } catch (error) {
-    await file.close();
-    throw isCode(error, "ENOENT", "ENOTDIR") ? swapped(place, error) : error;
-  }
-  await file.close();
-  throw swapped(place);
+function unlessSwapped(place: FilePlace): (cause: unknown) => never {
+  return (cause) => {
+    throw isCode(cause, ...GONE) ? swapped(place, cause) : cause;
+  };
 }
 
 function swapped(place: FilePlace, cause?: unknown): AppError {

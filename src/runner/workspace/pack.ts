@@ -1,8 +1,9 @@
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, lstat, open, readdir, readlink, realpath } from "node:fs/promises";
+import { type FileHandle, lstat, open, readdir, readlink } from "node:fs/promises";
 import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { type Header, type Pack, pack } from "tar-stream";
+import { ofHandle, openFile, openFolder } from "./unswapped.ts";
 
 const READ_BYTES = 256 * 1024;
 /** Holes of sparse files, which a tar carries as zeroes: together at most this, or the tar would be far larger than the disk. */
@@ -20,31 +21,31 @@ const SLASH = Buffer.from("/");
  * can count it. A file that changes its size while it is read is cut or filled with zeroes: its entry has the size that was announced.
  */
 export function packWorkspace(workspace: string, signal: AbortSignal): Readable {
-  return packing({ device: null, left_out: null }, (packing) => packing.folder(workspace), signal);
+  return packing({ base: null, left_out: null }, (packing) => packing.folder(workspace), signal);
 }
 
 /**
  * A tar of what is below `folder` but `left_out` in it, as packWorkspace makes it while the job works on: what is swapped meanwhile for a
- * symlink on the way is not followed. `device` is that of the job's volume, which nothing beyond it has.
+ * symlink on the way is not followed. `base` as openFolder takes it.
  */
 export function packFolder(
   folder: string,
-  { device, left_out }: { device: number; left_out: string | null },
+  { base, left_out }: { base: string; left_out: string | null },
   signal: AbortSignal,
 ): Readable {
-  return packing({ device, left_out }, (packing) => packing.folder(folder), signal);
+  return packing({ base, left_out }, (packing) => packing.folder(folder), signal);
 }
 
 /** A tar of one file, under its own name; its holes are not counted, since nobody packs it by accident. */
-export function packFile(path: string, { device }: { device: number }, signal: AbortSignal): Readable {
-  return packing({ device, left_out: null }, (packing) => packing.file(path), signal);
+export function packFile(path: string, { base }: { base: string }, signal: AbortSignal): Readable {
+  return packing({ base, left_out: null }, (packing) => packing.file(path), signal);
 }
 
 /**
- * `device`: where the tree is, when it may be changed by hostile hands while it is packed; null when nothing else runs. `left_out`: the path of
+ * `base`: where the tree is, when it may be changed by hostile hands while it is packed; null when nothing else runs. `left_out`: the path of
  * a folder that is passed over.
  */
-type PackingOptions = { device: number | null; left_out: string | null };
+type PackingOptions = { base: string | null; left_out: string | null };
 
 function packing(
   options: PackingOptions,
@@ -73,14 +74,14 @@ class Packing {
   readonly #tar: Pack;
   readonly #out: Readable;
   readonly #buffer = Buffer.allocUnsafe(READ_BYTES);
-  readonly #device: number | null;
+  readonly #base: string | null;
   readonly #left_out_path: Buffer | null;
   #holes_left = HOLES_MAX_BYTES;
 
-  constructor(tar: Pack, out: Readable, { device, left_out }: PackingOptions) {
+  constructor(tar: Pack, out: Readable, { base, left_out }: PackingOptions) {
     this.#tar = tar;
     this.#out = out;
-    this.#device = device;
+    this.#base = base;
     this.#left_out_path = left_out === null ? null : Buffer.from(left_out);
   }
 
@@ -96,7 +97,7 @@ class Packing {
     const open_folders: { path: Buffer; name: string }[] = [{ path: root, name: "" }];
     for (let next = open_folders.pop(); next !== undefined; next = open_folders.pop()) {
       const { path, name } = next;
-      const names = (await this.#isSound(path)) ? await namesIn(path) : null;
+      const names = await this.#namesIn(path);
       if (names === null) await this.#leftOut(`${name}.unreadable`);
       for (const each of names ?? []) {
         if (this.#out.destroyed) return;
@@ -124,13 +125,12 @@ class Packing {
   }
 
   async #file(path: Buffer, name: string): Promise<void> {
-    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-    const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => null);
+    const file = await this.#open(path).catch(() => null);
     if (file === null) return this.#leftOut(name);
     try {
       const stat = await file.stat();
       const hole = Math.max(0, stat.size - stat.blocks * 512);
-      const packable = stat.isFile() && hole <= this.#holes_left && (await this.#isSound(path, stat));
+      const packable = stat.isFile() && hole <= this.#holes_left;
       if (!packable) return await this.#leftOut(name);
       this.#holes_left -= hole;
       await this.#content(file, { ...headerOf(name, stat), type: "file", size: stat.size });
@@ -139,16 +139,21 @@ class Packing {
     }
   }
 
-  /** Whether a path is still real all the way, and leads to what was opened. */
-  async #isSound(path: Buffer, opened?: Stats): Promise<boolean> {
-    if (this.#device === null) return true;
-    const [real, now] = await Promise.all([
-      realpath(path, { encoding: "buffer" }).catch(() => null),
-      lstat(path).catch(() => null),
-    ]);
-    if (real?.equals(path) !== true || now === null) return false;
-    if (opened === undefined) return now.dev === this.#device;
-    return opened.ino === now.ino && opened.dev === now.dev && opened.dev === this.#device;
+  #open(path: Buffer): Promise<FileHandle | null> {
+    const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+    if (this.#base === null) return open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    return openFile(this.#base, path);
+  }
+
+  /** Null for a folder that cannot be read. */
+  async #namesIn(path: Buffer): Promise<Buffer[] | null> {
+    try {
+      if (this.#base === null) return await sortedNames(path);
+      await using folder = await openFolder(this.#base, path);
+      return await sortedNames(ofHandle(folder));
+    } catch {
+      return null;
+    }
   }
 
   async #content(file: FileHandle, header: Head & { size: number }): Promise<void> {
@@ -196,12 +201,8 @@ class Packing {
   }
 }
 
-async function namesIn(path: Buffer): Promise<Buffer[] | null> {
-  try {
-    return (await readdir(path, { encoding: "buffer" })).sort(Buffer.compare);
-  } catch {
-    return null;
-  }
+async function sortedNames(path: string | Buffer): Promise<Buffer[]> {
+  return (await readdir(path, { encoding: "buffer" })).sort(Buffer.compare);
 }
 
 function headerOf(name: string, stat: Stats): Head {

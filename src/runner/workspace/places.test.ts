@@ -150,12 +150,15 @@ test("what is swapped for a symlink between the check of a path and its opening 
   await assert.rejects(openToRead(at, real, inWorkspace("folder/secret")), hasCode("conflict"));
 });
 
-test("a file on another device than the home folder is not read, whatever its path says at this moment", async () => {
+test("a workspace that the job has replaced by a symlink out of its home is not reached", async () => {
   await using at = await place();
-  const real = join(at.workspace, "file");
-  await writeFile(real, "inside");
-  await (await openToRead(at, real, inWorkspace("file"))).close();
-  await assert.rejects(openToRead({ ...at, home: "/proc" }, real, inWorkspace("file")), hasCode("conflict"));
+  await rename(at.workspace, join(at.home, "moved"));
+  await symlink(at.outside, at.workspace);
+  await assert.rejects(readPlace(at, inWorkspace("secret"), null), hasCode("invalid_path"));
+  await assert.rejects(listFolder(at, inWorkspace("")), hasCode("invalid_path"));
+  await assert.rejects(archivePlace(at, inWorkspace(""), never()), hasCode("invalid_path"));
+  await assert.rejects(write(at, inWorkspace("new"), "x"), hasCode("invalid_path"));
+  assert.deepEqual(await readdir(at.outside), ["secret"]);
 });
 
 test("nobody reaches the runner's own files, and nobody changes what is reserved in the workspace", async () => {

@@ -1,12 +1,25 @@
 import { randomBytes } from "node:crypto";
-import type { Stats } from "node:fs";
-import { type FileHandle, link, lstat, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, link, lstat, open, rename, rm } from "node:fs/promises";
+import { basename } from "node:path";
 import { AppError } from "../../contract/errors.ts";
 import type { FilePlace } from "../handlers.ts";
-import { diskFull, explained, isCode, openNew, type Roots, type Spot, spotToChange, told } from "./inside.ts";
+import {
+  diskFull,
+  explained,
+  isCode,
+  openSpot,
+  type Roots,
+  type Spot,
+  spotToChange,
+  told,
+} from "./inside.ts";
+import { inFolder } from "./unswapped.ts";
 
 const NEW_FILE_MODE = 0o644;
+/** Nobody else's until all of it has come. */
+const UNFINISHED_MODE = 0o600;
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 /** Pieces of a network are small; what is written to the disk is at least this large, but for the last of a file. */
 const PIECE_BYTES = 512 * 1024;
 
@@ -63,10 +76,11 @@ export async function receiveAt(
     mode: number;
     modified_at: Date | null;
     /** How it comes into its place; it takes the place of what is there when left out. */
-    put?: (from: string, to: string) => Promise<void>;
+    put?: (from: Buffer, to: Buffer) => Promise<void>;
   },
 ): Promise<number> {
-  const unfinished = join(spot.folder, `.${randomBytes(8).toString("hex")}.unfinished`);
+  await using folder = await openSpot(spot, place);
+  const unfinished = inFolder(folder, `.${randomBytes(8).toString("hex")}.unfinished`);
   let taken = 0;
   const take = (bytes: number): void => {
     if (!options.room.take(bytes)) throw diskFull();
@@ -74,11 +88,11 @@ export async function receiveAt(
   };
   try {
     take(FILE_BYTES);
-    await using file = await openNew(unfinished, place);
+    await using file = await open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, UNFINISHED_MODE);
     const size_bytes = await writeTo(file, content, take);
     await file.chmod(options.mode);
     if (options.modified_at !== null) await file.utimes(options.modified_at, options.modified_at);
-    await (options.put ?? rename)(unfinished, spot.path);
+    await (options.put ?? rename)(unfinished, inFolder(folder, basename(spot.path)));
     return size_bytes;
   } catch (error) {
     options.room.give(taken);
@@ -127,7 +141,7 @@ async function writeAll(file: FileHandle, chunks: Buffer[], bytes: number): Prom
 }
 
 /** Fails, as no move does, where something is already. */
-async function putNew(from: string, to: string): Promise<void> {
+async function putNew(from: Buffer, to: Buffer): Promise<void> {
   await link(from, to);
   await rm(from);
 }

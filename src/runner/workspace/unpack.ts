@@ -6,7 +6,7 @@ import { type Extract, extract, type Header } from "tar-stream";
 import { AppError } from "../../contract/errors.ts";
 import type { FilePlace } from "../handlers.ts";
 import { changeFiles } from "./change.ts";
-import { explained, isBelow, RESERVED, type Roots, realPlace } from "./inside.ts";
+import { explained, isBelow, RESERVED, type Roots, realPlace, type Spot } from "./inside.ts";
 import { type DiskRoom, ENDLESS_ROOM, receiveAt } from "./receive-file.ts";
 
 /** A time that no file system and no system call takes for an error. */
@@ -23,7 +23,7 @@ export async function unpackInto(
   signal: AbortSignal,
 ): Promise<{ files: number }> {
   const root = await realpath(workspace);
-  return unpackAll(new Unpacking({ root, reserved: [], room: ENDLESS_ROOM }), tar, signal);
+  return unpackAll(new Unpacking({ base: root, root, reserved: [], room: ENDLESS_ROOM }), tar, signal);
 }
 
 /** The same for what people send, into a folder, which is made when missing. Nothing reserved is touched: AppError `invalid_path`. */
@@ -35,12 +35,10 @@ export async function unpackAt(
 ): Promise<{ files: number }> {
   if (place.path !== "") await changeFiles(roots, { change: "make_folder", ...place });
   const root = await realPlace(roots, place);
-  const reserved = [
-    join(await realpath(roots.home), RESERVED),
-    join(await realpath(roots.workspace), RESERVED),
-  ];
+  const [base, workspace] = await Promise.all([realpath(roots.home), realpath(roots.workspace)]);
+  const reserved = [join(base, RESERVED), join(workspace, RESERVED)];
   try {
-    return await unpackAll(new Unpacking({ root, reserved, room: options.room }), tar, options.signal);
+    return await unpackAll(new Unpacking({ base, root, reserved, room: options.room }), tar, options.signal);
   } catch (error) {
     throw explained(error, place);
   }
@@ -63,6 +61,7 @@ async function unpackAll(
 type Entry = Extract extends AsyncIterable<infer Source> ? Source : never;
 
 class Unpacking {
+  readonly #base: string;
   readonly #root: string;
   readonly #reserved: readonly string[];
   readonly #room: DiskRoom;
@@ -70,7 +69,8 @@ class Unpacking {
   /** The folder that was last found to be real all the way: entries of one folder follow each other. */
   #sound: string;
 
-  constructor(options: { root: string; reserved: readonly string[]; room: DiskRoom }) {
+  constructor(options: { base: string; root: string; reserved: readonly string[]; room: DiskRoom }) {
+    this.#base = options.base;
     this.#root = options.root;
     this.#reserved = options.reserved;
     this.#room = options.room;
@@ -89,7 +89,7 @@ class Unpacking {
     await this.#folder(folder);
     await this.#refuseFolder(path);
     this.files += 1;
-    if (type === "file") await this.#file({ folder, path }, entry);
+    if (type === "file") await this.#file({ base: this.#base, folder, path }, entry);
     else if (type === "symlink" && linkname) {
       await rm(path, { force: true });
       await symlink(linkname, path);
@@ -97,7 +97,7 @@ class Unpacking {
     } else throw refusal(name, `is a ${type ?? "thing"} that cannot be uploaded`);
   }
 
-  async #file(spot: { folder: string; path: string }, entry: Entry): Promise<void> {
+  async #file(spot: Spot, entry: Entry): Promise<void> {
     const { header } = entry;
     const place = { root: "workspace", path: header.name } as const;
     await receiveAt(spot, place, entry as AsyncIterable<Buffer>, {
