@@ -78,17 +78,25 @@ async function childNamed(parent: number, name: string): Promise<number> {
   }
 }
 
+/** Waits until a process is in such a state: T is suspended, S asleep. */
+async function untilState(pid: number, state: string): Promise<void> {
+  while (!(await readFile(`/proc/${pid}/stat`, "utf8")).includes(`) ${state} `))
+    await new Promise(setImmediate);
+}
+
 test("a shell in a terminal has job control: its keys interrupt, suspend and end what stands in the foreground", async () => {
   await using terminal = await open(SHELL);
   const pid = (await terminal.tool.reaper.pid) ?? 0;
   // A shell without a terminal of its own would say so before its prompt.
   assert.equal(await terminal.until(/\$ $/), "$ ");
   terminal.type("sleep 1111\r");
-  await childNamed(pid, "sleep");
+  const sleep = await childNamed(pid, "sleep");
   terminal.type("\x1a");
   await terminal.until(/Stopped[^$]*\$ $/);
   terminal.type("jobs; fg\r");
   await terminal.until(/Stopped .*sleep 1111\s+sleep 1111\s+$/);
+  // The shell names it before it gives it the terminal, and then lets it go on.
+  await untilState(sleep, "S");
   terminal.type("\x03");
   await terminal.until(/\^C\s+\$ $/);
   terminal.type("echo code $?; cat\r");
