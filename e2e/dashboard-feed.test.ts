@@ -72,6 +72,9 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const)
     await status(list, title, "Was working").waitFor();
     await untilTitled(page, /^● Was working/);
 
+    // What is asked for meanwhile comes with the server.
+    await page.getByRole("tab", { name: "Metrics" }).click();
+
     // One of the tabs finds the page of another build.
     const other_build = '<script type="module" src="/assets/index-of-another-build.js"></script>';
     await list.route("**/settings", (route) =>
@@ -82,6 +85,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const)
       await tab.getByText("The server cannot be reached").waitFor({ state: "hidden" });
     await status(list, title, "Working").waitFor();
     await list.getByText("The server was updated").waitFor();
+    await page.getByRole("tabpanel").locator("canvas").first().waitFor();
     await orchestrator.until(job_id, ({ type, data }) => type === "sandbox.linked" && data.relinked);
     await goOn(job_id);
     await status(list, title, "Complete").waitFor();

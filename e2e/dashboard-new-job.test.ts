@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import type { Job } from "../src/contract/job.ts";
 import { TestDashboard } from "./dashboard.ts";
+import { untilSettled } from "./dashboard-looks.ts";
 import { REPOSITORY, run } from "./harness.ts";
 
 const SCRIPT = "Say what is in it, it's short:\n\n```sh\ncat data/words.txt | tee out.txt\n```\n";
@@ -28,6 +29,10 @@ after(async () => {
 const task = (page: Page) => page.getByRole("textbox", { name: "Task" });
 const schedule = (page: Page) => page.getByRole("button", { name: "Schedule" });
 const bounds = (page: Page) => page.getByRole("button", { name: "Limits, network, budget" });
+
+/** Waits until that stands in the editor. */
+const untilTyped = (page: Page, text: string) =>
+  page.locator(".cm-content").filter({ hasText: text }).waitFor();
 
 /** What stands in the editor once it is there. */
 async function typed(page: Page): Promise<string> {
@@ -197,7 +202,7 @@ test("what the server refuses stands beside its field, and everything typed stay
   await page.getByText(/This machine has \d+ cores/).waitFor();
   assert.match((await said("CPUs")) ?? "", /cores, not 400/);
   assert.equal(await page.getByLabel("Memory").inputValue(), "256m");
-  assert.match(await typed(page), /true/);
+  await untilTyped(page, "true");
   await page.getByLabel("CPUs").fill("1");
   await schedule(page).click();
   const job = await scheduled(page);
@@ -234,7 +239,7 @@ test("a draft outlives other pages and a reload; secrets are not written down, a
   await page.getByText("1 file, 11 B").waitFor();
   await page.reload();
   await page.getByText("words.txt was chosen before the page was loaded anew").waitFor();
-  assert.match(await typed(page), /A draft that stays\./);
+  await untilTyped(page, "A draft that stays.");
   await page.getByText("1g memory · 1 variable").waitFor();
   assert.doesNotMatch(
     String(await page.evaluate("JSON.stringify([{ ...sessionStorage }, { ...localStorage }])")),
@@ -242,7 +247,7 @@ test("a draft outlives other pages and a reload; secrets are not written down, a
   );
   await page.getByRole("button", { name: "Start over" }).click();
   await page.getByRole("button", { name: "Bring it back" }).click();
-  assert.match(await typed(page), /A draft that stays\./);
+  await untilTyped(page, "A draft that stays.");
   await page.close();
 });
 
@@ -332,6 +337,7 @@ test("neither page nor open fold has an accessibility finding, in dark and in li
   await page.getByLabel("Files", { exact: true }).setInputFiles(join(folder, "data/words.txt"));
   for (const colorScheme of ["dark", "light"] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await untilSettled(page);
     await page.evaluate(axe);
     const found = await page.evaluate(
       "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ target }) => target.join(' '))]))",

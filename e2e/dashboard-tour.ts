@@ -208,7 +208,7 @@ async function tourLosses({ dashboard, samples }: Place, look: Look): Promise<vo
   await page.goto(`${dashboard.origin}/`);
   await page.getByText("Nightly backup check").waitFor();
   const job = await dashboard.open(`/job/${samples.runs}`);
-  await job.getByRole("feed").first().waitFor();
+  await job.locator("[role=feed][aria-busy=false]").waitFor();
   await dashboard.orchestrator.stop();
   for (const [name, lost] of [
     ["jobs-server-lost", page],

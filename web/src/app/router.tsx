@@ -9,6 +9,7 @@ import {
 import { jobSearch } from "../job/job-search.ts";
 import { listSearch } from "../jobs/list-search.ts";
 import { newJobSearch } from "../new-job/new-job-search.ts";
+import { loadPart } from "../ui/load-part.ts";
 import { PageFailed, PageMissing } from "./page-failed.tsx";
 import { text } from "./search-text.ts";
 import { Shell } from "./shell.tsx";
@@ -21,27 +22,30 @@ const jobs = createRoute({
   getParentRoute: () => shell,
   path: "/",
   validateSearch: listSearch,
-  component: lazyRouteComponent(() => import("../jobs/jobs-page.tsx"), "JobsPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("../jobs/jobs-page.tsx")), "JobsPage"),
 });
 
 const newJob = createRoute({
   getParentRoute: () => shell,
   path: "/new",
   validateSearch: newJobSearch,
-  component: lazyRouteComponent(() => import("../new-job/new-job-page.tsx"), "NewJobPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("../new-job/new-job-page.tsx")), "NewJobPage"),
 });
 
 const job = createRoute({
   getParentRoute: () => shell,
   path: "/job/$id",
   validateSearch: jobSearch,
-  component: lazyRouteComponent(() => import("../job/job-page.tsx"), "JobPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("../job/job-page.tsx")), "JobPage"),
 });
 
 const settings = createRoute({
   getParentRoute: () => shell,
   path: "/settings",
-  component: lazyRouteComponent(() => import("../settings/settings-page.tsx"), "SettingsPage"),
+  component: lazyRouteComponent(
+    () => loadPart(() => import("../settings/settings-page.tsx")),
+    "SettingsPage",
+  ),
 });
 const settingsStart = createRoute({
   getParentRoute: () => settings,
@@ -53,22 +57,25 @@ const settingsStart = createRoute({
 const tokens = createRoute({
   getParentRoute: () => settings,
   path: "tokens",
-  component: lazyRouteComponent(() => import("../settings/tokens-page.tsx"), "TokensPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("../settings/tokens-page.tsx")), "TokensPage"),
 });
 const templates = createRoute({
   getParentRoute: () => settings,
   path: "templates",
-  component: lazyRouteComponent(() => import("../settings/templates-page.tsx"), "TemplatesPage"),
+  component: lazyRouteComponent(
+    () => loadPart(() => import("../settings/templates-page.tsx")),
+    "TemplatesPage",
+  ),
 });
 const models = createRoute({
   getParentRoute: () => settings,
   path: "models",
-  component: lazyRouteComponent(() => import("../settings/models-page.tsx"), "ModelsPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("../settings/models-page.tsx")), "ModelsPage"),
 });
 const engine = createRoute({
   getParentRoute: () => settings,
   path: "engine",
-  component: lazyRouteComponent(() => import("../settings/engine-page.tsx"), "EnginePage"),
+  component: lazyRouteComponent(() => loadPart(() => import("../settings/engine-page.tsx")), "EnginePage"),
 });
 
 const signIn = createRoute({
@@ -80,7 +87,7 @@ const signIn = createRoute({
     to: text(search.to),
     failed: text(search.failed),
   }),
-  component: lazyRouteComponent(() => import("../sign-in/sign-in-page.tsx"), "SignInPage"),
+  component: lazyRouteComponent(() => loadPart(() => import("../sign-in/sign-in-page.tsx")), "SignInPage"),
 });
 
 export function createDashboardRouter(queries: QueryClient) {

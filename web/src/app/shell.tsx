@@ -4,6 +4,7 @@ import { Command, ListTree, Monitor, Moon, Plus, Settings, Sun } from "lucide-re
 import { lazy, type ReactNode, Suspense, useRef, useState } from "react";
 import seal from "../assets/seal.svg";
 import { Button, IconButton } from "../ui/button.tsx";
+import { loadPart } from "../ui/load-part.ts";
 import { Menu, MenuRadio } from "../ui/menu.tsx";
 import { StaleContext } from "../ui/stale.ts";
 import { ConnectionBanner } from "./connection-banner.tsx";
@@ -16,10 +17,10 @@ import { setTheme, type Theme, useTheme } from "./theme.ts";
 
 /** Loaded when they are first asked for. */
 const CommandPalette = lazy(async () => ({
-  default: (await import("./command-palette.tsx")).CommandPalette,
+  default: (await loadPart(() => import("./command-palette.tsx"))).CommandPalette,
 }));
 const ShortcutsDialog = lazy(async () => ({
-  default: (await import("./shortcuts-dialog.tsx")).ShortcutsDialog,
+  default: (await loadPart(() => import("./shortcuts-dialog.tsx"))).ShortcutsDialog,
 }));
 
 /** What stands around every page but the sign-in. */

@@ -16,6 +16,7 @@ import {
 import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
 import type { Job } from "../../../src/contract/job.ts";
 import { jobQuery } from "../api/jobs.ts";
+import { loadPart } from "../ui/load-part.ts";
 import { Skeleton } from "../ui/skeleton.tsx";
 import { Tabs } from "../ui/tabs.tsx";
 import { Trouble } from "../ui/trouble.tsx";
@@ -39,14 +40,26 @@ const TABS: Record<JobTab, { label: string; icon: ReactNode }> = {
 
 /** Each panel is loaded when it is first looked at. */
 const PANELS = {
-  overview: lazy(async () => ({ default: (await import("./overview/overview-tab.tsx")).OverviewTab })),
-  desktop: lazy(async () => ({ default: (await import("./surfaces/desktop-tab.tsx")).DesktopTab })),
-  terminal: lazy(async () => ({ default: (await import("./surfaces/terminal-tab.tsx")).TerminalTab })),
-  jupyter: lazy(async () => ({ default: (await import("./surfaces/jupyter-tab.tsx")).JupyterTab })),
-  files: lazy(async () => ({ default: (await import("./files/files-tab.tsx")).FilesTab })),
-  ports: lazy(async () => ({ default: (await import("./surfaces/ports-tab.tsx")).PortsTab })),
-  changes: lazy(async () => ({ default: (await import("./changes/changes-tab.tsx")).ChangesTab })),
-  metrics: lazy(async () => ({ default: (await import("./metrics/metrics-tab.tsx")).MetricsTab })),
+  overview: lazy(async () => ({
+    default: (await loadPart(() => import("./overview/overview-tab.tsx"))).OverviewTab,
+  })),
+  desktop: lazy(async () => ({
+    default: (await loadPart(() => import("./surfaces/desktop-tab.tsx"))).DesktopTab,
+  })),
+  terminal: lazy(async () => ({
+    default: (await loadPart(() => import("./surfaces/terminal-tab.tsx"))).TerminalTab,
+  })),
+  jupyter: lazy(async () => ({
+    default: (await loadPart(() => import("./surfaces/jupyter-tab.tsx"))).JupyterTab,
+  })),
+  files: lazy(async () => ({ default: (await loadPart(() => import("./files/files-tab.tsx"))).FilesTab })),
+  ports: lazy(async () => ({ default: (await loadPart(() => import("./surfaces/ports-tab.tsx"))).PortsTab })),
+  changes: lazy(async () => ({
+    default: (await loadPart(() => import("./changes/changes-tab.tsx"))).ChangesTab,
+  })),
+  metrics: lazy(async () => ({
+    default: (await loadPart(() => import("./metrics/metrics-tab.tsx"))).MetricsTab,
+  })),
 } satisfies Record<JobTab, unknown>;
 
 export function JobPage() {

@@ -5,6 +5,7 @@ import { lazy, Suspense, useCallback, useMemo, useState } from "react";
 import { jobsQuery } from "../api/jobs.ts";
 import { Button } from "../ui/button.tsx";
 import { Empty } from "../ui/empty.tsx";
+import { loadPart } from "../ui/load-part.ts";
 import { Trouble } from "../ui/trouble.tsx";
 import { JobActionsProvider } from "./job-actions.tsx";
 import { JobsGrid } from "./jobs-grid.tsx";
@@ -13,7 +14,9 @@ import { isFiltered } from "./list-search.ts";
 import { ListSkeleton } from "./list-skeleton.tsx";
 
 /** Seen once by most, so it is no part of the first page. */
-const FirstJobs = lazy(async () => ({ default: (await import("./first-jobs.tsx")).FirstJobs }));
+const FirstJobs = lazy(async () => ({
+  default: (await loadPart(() => import("./first-jobs.tsx"))).FirstJobs,
+}));
 
 export function JobsPage() {
   return (

@@ -4,13 +4,16 @@ import { lazy, type ReactNode, Suspense, useId, useState } from "react";
 import { type ExampleTask, SCRIPTS, SENTENCES } from "../jobs/example-tasks.ts";
 import { Button } from "../ui/button.tsx";
 import { CodeEditor } from "../ui/code-editor.tsx";
+import { loadPart } from "../ui/load-part.ts";
 import { Menu, MenuItem } from "../ui/menu.tsx";
 import { Skeleton } from "../ui/skeleton.tsx";
 import { AddFiles } from "./add-files.tsx";
 import type { Inputs } from "./inputs.ts";
 import { InputsList } from "./inputs-list.tsx";
 
-const Markdown = lazy(async () => ({ default: (await import("../text/markdown.tsx")).Markdown }));
+const Markdown = lazy(async () => ({
+  default: (await loadPart(() => import("../text/markdown.tsx"))).Markdown,
+}));
 
 /** The task in words, and the files that go with it. */
 export function TaskCard({

@@ -2,6 +2,7 @@ import clsx from "clsx";
 import { useEffect, useEffectEvent, useRef, useState } from "react";
 import type { CodeView } from "./code-view.ts";
 import { useField } from "./field.tsx";
+import { loadPart } from "./load-part.ts";
 
 type Props = {
   value: string;
@@ -33,7 +34,7 @@ export function CodeEditor(props: Props) {
   useEffect(() => {
     let gone = false;
     focus();
-    import("./code-view.ts").then(
+    loadPart(() => import("./code-view.ts")).then(
       (loaded) => {
         if (gone) return;
         before.current = beforeOf(plain.current);

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { loadPart } from "./load-part.ts";
+
+/** Loads that go so, one after the other, with a server that answers so. */
+async function loading(loads: readonly boolean[], server: readonly boolean[]) {
+  const [left, answers] = [[...loads], [...server]];
+  const waits: number[] = [];
+  const part = await loadPart(
+    async () => {
+      if (left.shift() === true) return "part";
+      throw new TypeError("Failed to fetch dynamically imported module");
+    },
+    {
+      answers: async () => answers.shift() ?? false,
+      wait: async (ms: number) => void waits.push(ms),
+    },
+  ).catch((error: unknown) => error);
+  return { part, waits, left };
+}
+
+test("a part that is there is loaded once", async () => {
+  assert.deepEqual(await loading([true], []), { part: "part", waits: [], left: [] });
+});
+
+test("while the server is away it is tried again, ever more seldom, and comes with it", async () => {
+  const loads = [false, false, false, false, false, false, false, true];
+  const { part, waits } = await loading(loads, []);
+  assert.equal(part, "part");
+  assert.deepEqual(waits, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+});
+
+test("a server that is just back is asked once more; what it does not have fails", async () => {
+  assert.equal((await loading([false, false, true], [false, true])).part, "part");
+  const { part, left } = await loading([false, false, false, true], [false, true]);
+  assert.ok(part instanceof TypeError);
+  assert.deepEqual(left, [true], "not tried for ever");
+});
+
+test("a server that stays away is not waited for without end", async () => {
+  const { part, left } = await loading(Array(500).fill(false), []);
+  assert.ok(part instanceof TypeError);
+  assert.equal(left.length, 320);
+});
