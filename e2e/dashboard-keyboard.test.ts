@@ -29,6 +29,8 @@ type Focus = { name: string; role: string; visible: boolean; on_screen: boolean 
 let dashboard: TestDashboard;
 before(async () => {
   dashboard = await TestDashboard.start();
+  // A picture of a screen that is asked for in the moment in which its job ends.
+  dashboard.expectProblems(/409 \(Conflict\) .*\/screen\.png/);
 });
 after(() => dashboard[Symbol.asyncDispose]());
 
