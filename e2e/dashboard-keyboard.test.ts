@@ -29,7 +29,7 @@ type Focus = { name: string; role: string; visible: boolean; on_screen: boolean 
 let dashboard: TestDashboard;
 before(async () => {
   dashboard = await TestDashboard.start();
-  // A picture of a screen that is asked for in the moment in which its job ends.
+  // A desktop that is asked for where there is none is a conflict.
   dashboard.expectProblems(/409 \(Conflict\) .*\/screen\.png/);
 });
 after(() => dashboard[Symbol.asyncDispose]());
@@ -83,10 +83,10 @@ test("by keyboard alone: sign in, go through the list, watch a job and its surfa
   await page.getByText("Working").first().waitFor();
 
   await tabTo(page, "Overview");
-  for (const name of ["Desktop", "Terminal"]) {
-    await page.keyboard.press("ArrowRight");
-    await page.getByRole("tab", { name, selected: true }).waitFor();
-  }
+  await page.keyboard.press("ArrowRight");
+  await page.getByRole("heading", { name: "This image has no desktop" }).waitFor();
+  await page.keyboard.press("ArrowRight");
+  await page.getByRole("tab", { name: "Terminal", selected: true }).waitFor();
   await page.locator(".xterm-rows").getByText("$").first().waitFor();
   await tabTo(page, /^Shell 1$/);
   await tabTo(page, "Terminal input");

@@ -1,10 +1,10 @@
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import clsx from "clsx";
 import { Command, ListTree, Monitor, Moon, Plus, Settings, Sun } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useRef, useState } from "react";
+import { type ReactNode, Suspense, useRef, useState } from "react";
 import seal from "../assets/seal.svg";
 import { Button, IconButton } from "../ui/button.tsx";
-import { loadPart } from "../ui/load-part.ts";
+import { lazyPart } from "../ui/load-part.ts";
 import { Menu, MenuRadio } from "../ui/menu.tsx";
 import { StaleContext } from "../ui/stale.ts";
 import { ConnectionBanner } from "./connection-banner.tsx";
@@ -16,12 +16,8 @@ import { useShortcut } from "./shortcuts.ts";
 import { setTheme, type Theme, useTheme } from "./theme.ts";
 
 /** Loaded when they are first asked for. */
-const CommandPalette = lazy(async () => ({
-  default: (await loadPart(() => import("./command-palette.tsx"))).CommandPalette,
-}));
-const ShortcutsDialog = lazy(async () => ({
-  default: (await loadPart(() => import("./shortcuts-dialog.tsx"))).ShortcutsDialog,
-}));
+const CommandPalette = lazyPart(() => import("./command-palette.tsx"), "CommandPalette");
+const ShortcutsDialog = lazyPart(() => import("./shortcuts-dialog.tsx"), "ShortcutsDialog");
 
 /** What stands around every page but the sign-in. */
 export function Shell() {

@@ -13,10 +13,10 @@ import {
   PanelTop,
   SquareTerminal,
 } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
+import { type ReactNode, Suspense, useEffect, useState } from "react";
 import type { Job } from "../../../src/contract/job.ts";
 import { jobQuery } from "../api/jobs.ts";
-import { loadPart } from "../ui/load-part.ts";
+import { lazyPart } from "../ui/load-part.ts";
 import { Skeleton } from "../ui/skeleton.tsx";
 import { Tabs } from "../ui/tabs.tsx";
 import { Trouble } from "../ui/trouble.tsx";
@@ -40,26 +40,14 @@ const TABS: Record<JobTab, { label: string; icon: ReactNode }> = {
 
 /** Each panel is loaded when it is first looked at. */
 const PANELS = {
-  overview: lazy(async () => ({
-    default: (await loadPart(() => import("./overview/overview-tab.tsx"))).OverviewTab,
-  })),
-  desktop: lazy(async () => ({
-    default: (await loadPart(() => import("./surfaces/desktop-tab.tsx"))).DesktopTab,
-  })),
-  terminal: lazy(async () => ({
-    default: (await loadPart(() => import("./surfaces/terminal-tab.tsx"))).TerminalTab,
-  })),
-  jupyter: lazy(async () => ({
-    default: (await loadPart(() => import("./surfaces/jupyter-tab.tsx"))).JupyterTab,
-  })),
-  files: lazy(async () => ({ default: (await loadPart(() => import("./files/files-tab.tsx"))).FilesTab })),
-  ports: lazy(async () => ({ default: (await loadPart(() => import("./surfaces/ports-tab.tsx"))).PortsTab })),
-  changes: lazy(async () => ({
-    default: (await loadPart(() => import("./changes/changes-tab.tsx"))).ChangesTab,
-  })),
-  metrics: lazy(async () => ({
-    default: (await loadPart(() => import("./metrics/metrics-tab.tsx"))).MetricsTab,
-  })),
+  overview: lazyPart(() => import("./overview/overview-tab.tsx"), "OverviewTab"),
+  desktop: lazyPart(() => import("./surfaces/desktop-tab.tsx"), "DesktopTab"),
+  terminal: lazyPart(() => import("./surfaces/terminal-tab.tsx"), "TerminalTab"),
+  jupyter: lazyPart(() => import("./surfaces/jupyter-tab.tsx"), "JupyterTab"),
+  files: lazyPart(() => import("./files/files-tab.tsx"), "FilesTab"),
+  ports: lazyPart(() => import("./surfaces/ports-tab.tsx"), "PortsTab"),
+  changes: lazyPart(() => import("./changes/changes-tab.tsx"), "ChangesTab"),
+  metrics: lazyPart(() => import("./metrics/metrics-tab.tsx"), "MetricsTab"),
 } satisfies Record<JobTab, unknown>;
 
 export function JobPage() {

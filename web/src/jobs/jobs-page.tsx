@@ -1,11 +1,11 @@
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useSearch } from "@tanstack/react-router";
 import { SearchX } from "lucide-react";
-import { lazy, Suspense, useCallback, useMemo, useState } from "react";
+import { Suspense, useCallback, useMemo, useState } from "react";
 import { jobsQuery } from "../api/jobs.ts";
 import { Button } from "../ui/button.tsx";
 import { Empty } from "../ui/empty.tsx";
-import { loadPart } from "../ui/load-part.ts";
+import { lazyPart } from "../ui/load-part.ts";
 import { Trouble } from "../ui/trouble.tsx";
 import { JobActionsProvider } from "./job-actions.tsx";
 import { JobsGrid } from "./jobs-grid.tsx";
@@ -14,9 +14,7 @@ import { isFiltered } from "./list-search.ts";
 import { ListSkeleton } from "./list-skeleton.tsx";
 
 /** Seen once by most, so it is no part of the first page. */
-const FirstJobs = lazy(async () => ({
-  default: (await loadPart(() => import("./first-jobs.tsx"))).FirstJobs,
-}));
+const FirstJobs = lazyPart(() => import("./first-jobs.tsx"), "FirstJobs");
 
 export function JobsPage() {
   return (

@@ -1,19 +1,17 @@
 import clsx from "clsx";
 import { Eye, PencilLine, Sparkles } from "lucide-react";
-import { lazy, type ReactNode, Suspense, useId, useState } from "react";
+import { type ReactNode, Suspense, useId, useState } from "react";
 import { type ExampleTask, SCRIPTS, SENTENCES } from "../jobs/example-tasks.ts";
 import { Button } from "../ui/button.tsx";
 import { CodeEditor } from "../ui/code-editor.tsx";
-import { loadPart } from "../ui/load-part.ts";
+import { lazyPart } from "../ui/load-part.ts";
 import { Menu, MenuItem } from "../ui/menu.tsx";
 import { Skeleton } from "../ui/skeleton.tsx";
 import { AddFiles } from "./add-files.tsx";
 import type { Inputs } from "./inputs.ts";
 import { InputsList } from "./inputs-list.tsx";
 
-const Markdown = lazy(async () => ({
-  default: (await loadPart(() => import("../text/markdown.tsx"))).Markdown,
-}));
+const Markdown = lazyPart(() => import("../text/markdown.tsx"), "Markdown");
 
 /** The task in words, and the files that go with it. */
 export function TaskCard({

@@ -27,18 +27,25 @@ test("while the server is away it is tried again, ever more seldom, and comes wi
   const loads = [false, false, false, false, false, false, false, true];
   const { part, waits } = await loading(loads, []);
   assert.equal(part, "part");
-  assert.deepEqual(waits, [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+  assert.deepEqual(waits, [250, 500, 1000, 2000, 4000, 4000, 4000]);
 });
 
-test("a server that is just back is asked once more; what it does not have fails", async () => {
-  assert.equal((await loading([false, false, true], [false, true])).part, "part");
-  const { part, left } = await loading([false, false, false, true], [false, true]);
+test("a server on its way out or in, which answers for a moment, is no reason to give up", async () => {
+  const loads = [false, false, false, false, false, true];
+  const { part, waits } = await loading(loads, [true, true, false, false, true]);
+  assert.equal(part, "part");
+  assert.deepEqual(waits, [250, 500, 1000, 2000, 250]);
+});
+
+test("what a server that answers does not have fails", async () => {
+  const { part, waits, left } = await loading(Array(10).fill(false), Array(10).fill(true));
   assert.ok(part instanceof TypeError);
-  assert.deepEqual(left, [true], "not tried for ever");
+  assert.deepEqual(waits, [250, 500, 1000, 2000]);
+  assert.equal(left.length, 5, "not tried for ever");
 });
 
 test("a server that stays away is not waited for without end", async () => {
-  const { part, left } = await loading(Array(500).fill(false), []);
+  const { part, left } = await loading(Array(460).fill(false), []);
   assert.ok(part instanceof TypeError);
-  assert.equal(left.length, 320);
+  assert.equal(left.length, 10);
 });

@@ -1,24 +1,35 @@
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 10_000;
-/** About half an hour; then the page says that it cannot be shown. */
-const TRIES_MAX = 180;
+import { type ComponentType, type LazyExoticComponent, lazy } from "react";
+import { waitBefore } from "../api/wait-before.ts";
+
+/** Failures, while the server is away, until the page says that it cannot be shown: about half an hour of them. */
+const FAILURES_MAX = 450;
+/** Failures in a row while it answers: one that is about to stop, or has just begun, answers one request and not the next. */
+const ANSWERED_MAX = 5;
+
+/** A component of a module that is loaded when it is first shown. */
+export function lazyPart<Name extends string, Props>(
+  load: () => Promise<Record<Name, ComponentType<Props>>>,
+  name: Name,
+): LazyExoticComponent<ComponentType<Props>> {
+  return lazy(async () => ({ default: (await loadPart(load))[name] }));
+}
 
 /**
  * Loads a part of the page that comes when it is first shown. While the server is away it is tried again, so that what was asked for comes
- * with the server; what is missing although the server answers fails.
+ * with the server; what is still missing although the server answers fails.
  */
 export async function loadPart<T>(
   load: () => Promise<T>,
   { answers = serverAnswers, wait = later } = {},
 ): Promise<T> {
-  let answered = false;
-  for (let tries = 1; ; tries += 1)
+  let answered = 0;
+  for (let failures = 1; ; failures += 1)
     try {
       return await load();
     } catch (error) {
-      if (answered || tries === TRIES_MAX) throw error;
-      answered = await answers();
-      if (!answered) await wait(Math.min(FIRST_WAIT_MS * 2 ** (tries - 1), LONGEST_WAIT_MS));
+      answered = (await answers()) ? answered + 1 : 0;
+      if (answered === ANSWERED_MAX || failures === FAILURES_MAX) throw error;
+      await wait(waitBefore((answered || failures) - 1));
     }
 }
 

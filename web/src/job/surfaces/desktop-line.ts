@@ -1,7 +1,8 @@
 import RFB from "@novnc/novnc";
 import { CLOSED } from "../../../../src/contract/live-closing.ts";
 import { ApiError, request } from "../../api/request.ts";
-import { socketAddress, waitBefore, whyRefused } from "./reconnect.ts";
+import { waitBefore } from "../../api/wait-before.ts";
+import { socketAddress, whyRefused } from "./reconnect.ts";
 import type { Viewer } from "./viewer.ts";
 
 export type Desktop = RFB;

@@ -1,12 +1,5 @@
 import { ApiError, requestJson } from "../../api/request.ts";
 
-/** How long to wait before the next try: short at first, because most interruptions are. */
-const WAITS_MS = [250, 500, 1000, 2000, 4000];
-
-export function waitBefore(tries: number): number {
-  return WAITS_MS[Math.min(tries, WAITS_MS.length - 1)] ?? 0;
-}
-
 /** The address of a WebSocket of the server that this page came from. */
 export function socketAddress(path: string): URL {
   const address = new URL(path, location.href);

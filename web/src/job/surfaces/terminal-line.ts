@@ -1,7 +1,8 @@
 import { CLOSED } from "../../../../src/contract/live-closing.ts";
 import type { ProcessNews, TerminalList } from "../../../../src/contract/surfaces.ts";
 import { ApiError, requestJson } from "../../api/request.ts";
-import { socketAddress, waitBefore } from "./reconnect.ts";
+import { waitBefore } from "../../api/wait-before.ts";
+import { socketAddress } from "./reconnect.ts";
 
 /** How the connection to a terminal stands. */
 export type TerminalState =

@@ -1,8 +1,8 @@
 import { useEffect, useState } from "react";
 import type { OpenAnswer } from "../../../../src/contract/api.ts";
 import { ApiError, requestJson } from "../../api/request.ts";
+import { waitBefore } from "../../api/wait-before.ts";
 import { useToasts } from "../../ui/toasts.tsx";
-import { waitBefore } from "./reconnect.ts";
 
 const TRIES_MAX = 6;
 
