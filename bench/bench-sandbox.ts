@@ -30,10 +30,13 @@ const NOTHING: OutServices = {
 };
 
 /**
- * A sandbox without a job, placed by the real driver and spoken to over the real link. `runner_path` is a bundled module that is mounted
- * over the image's runner; null leaves the image's own. Disposal removes it with its volume.
+ * A sandbox without a job, placed by the real driver and spoken to over the real link. `runner_folder` holds a bundled runner with
+ * its chunks, which are mounted over the image's; null leaves the image's own. Disposal removes it with its volume.
  */
-export async function openBenchSandbox(machine: Machine, runner_path: string | null): Promise<BenchSandbox> {
+export async function openBenchSandbox(
+  machine: Machine,
+  runner_folder: string | null,
+): Promise<BenchSandbox> {
   await using opening = new AsyncDisposableStack();
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const installation = `bench-${randomBytes(4).toString("hex")}`;
@@ -54,10 +57,13 @@ export async function openBenchSandbox(machine: Machine, runner_path: string | n
     runtime: null,
   };
   opening.defer(() => driver.destroy(id, { keep_volume: false }, AbortSignal.timeout(PATIENCE_MS)));
-  if (runner_path !== null) {
+  if (runner_folder !== null) {
     const options = containerOptions(installation, spec);
     const mounts = options.HostConfig?.Mounts ?? [];
-    mounts.push({ Type: "bind", Source: runner_path, Target: "/opt/sealwork/runner.mjs", ReadOnly: true });
+    for (const name of ["runner.mjs", "chunks"]) {
+      const [Source, Target] = [join(runner_folder, name), join("/opt/sealwork", name)];
+      mounts.push({ Type: "bind", Source, Target, ReadOnly: true });
+    }
     const labels = { "sealwork.installation": installation, "sealwork.job": installation };
     await machine.docker.createVolume({ Name: spec.volume, Labels: labels });
     await machine.docker.createContainer(options);

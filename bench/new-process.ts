@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { REPOSITORY, script, TestOrchestrator } from "../e2e/harness.ts";
@@ -31,11 +31,12 @@ export type NewProcess = {
 export async function measureNewProcess(machine: Machine, runs: number): Promise<NewProcess> {
   const folder = await mkdtemp(join(tmpdir(), "sb-"));
   try {
-    const runner_path = join(folder, "runner.mjs");
-    const { code } = await bundleRunner(REPOSITORY, join(import.meta.dirname, "process-runner.ts"));
-    // The sandbox's user must be able to read it, and no other file lies in the folder.
-    await writeFile(runner_path, code, { mode: 0o644 });
-    await using sandbox = await openBenchSandbox(machine, runner_path);
+    const { code, chunks } = await bundleRunner(REPOSITORY, join(import.meta.dirname, "process-runner.ts"));
+    await mkdir(join(folder, "chunks"));
+    // The sandbox's user must be able to read them, and no other file lies in the folder.
+    for (const { path, content } of [{ path: "runner.mjs", content: code }, ...chunks])
+      await writeFile(join(folder, path), content, { mode: 0o644 });
+    await using sandbox = await openBenchSandbox(machine, folder);
     const link: number[] = [];
     const docker_exec: number[] = [];
     await using requests = new Requests(sandbox.link);
