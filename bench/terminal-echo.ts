@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { type EventEmitter, once } from "node:events";
 import type { Duplex } from "node:stream";
 import WebSocket from "ws";
 import type { TestOrchestrator } from "../e2e/harness.ts";
@@ -63,8 +63,9 @@ async function overWebSocket(orchestrator: TestOrchestrator, job_id: string): Pr
   const url = `${orchestrator.url.replace("http", "ws")}/jobs/${job_id}/terminal`;
   const socket = new WebSocket(url, { headers: { authorization: `Bearer ${orchestrator.token}` } });
   await once(socket, "open");
+  const ready = untilReady(socket, "message");
   socket.send(Buffer.from(`${ECHO}\r`));
-  for (let seen = ""; !seen.endsWith("ready\n"); ) seen += (await once(socket, "message"))[0];
+  await ready;
   return {
     async key() {
       const echoed = once(socket, "message");
@@ -83,7 +84,7 @@ async function overDocker({ docker }: Machine, container: string): Promise<Echo>
     AttachStdout: true,
   });
   const stream: Duplex = await exec.start({ hijack: true, stdin: true, Tty: true });
-  for (let seen = ""; !/ready\r?\n$/.test(seen); ) seen += (await once(stream, "data"))[0];
+  await untilReady(stream, "data");
   return {
     async key() {
       const echoed = once(stream, "data");
@@ -92,6 +93,19 @@ async function overDocker({ docker }: Machine, container: string): Promise<Echo>
     },
     close: () => void stream.destroy(),
   };
+}
+
+/** Waits until the echo has begun; it listens all the while, since several pieces may come at once. */
+function untilReady(source: EventEmitter, event: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let seen = "";
+  source.on(event, function listen(piece: Buffer) {
+    seen += piece;
+    if (!/ready\r?\n$/.test(seen)) return;
+    source.off(event, listen);
+    resolve();
+  });
+  return promise;
 }
 
 /** Downloads the file again and again, as fast as it comes, in a process of its own: its client must not weigh on that of the keys. */
