@@ -47,7 +47,11 @@ async function describeJob(page: Page, task: string, agent?: string): Promise<vo
 
 async function schedule(page: Page): Promise<string> {
   await page.getByRole("button", { name: /^Schedule/ }).click();
-  await page.waitForURL(/\/job\//);
+  await page.waitForURL(/\/job\//).catch(async (error: unknown) => {
+    throw new Error(`no job came of this page:\n${await page.locator("body").ariaSnapshot()}`, {
+      cause: error,
+    });
+  });
   return new URL(page.url()).pathname.split("/").at(-1) ?? "";
 }
 

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { TestDashboard, untilTitled } from "./dashboard.ts";
-import { REPOSITORY, script } from "./harness.ts";
+import { findingsInBothThemes } from "./dashboard-axe.ts";
+import { script } from "./harness.ts";
 import { seedManyJobs } from "./many-jobs.ts";
 
 const KEPT_JOBS = 3_000;
@@ -177,18 +176,10 @@ for (const size of [
   { width: 390, height: 844 },
 ])
   test(`at ${size.width} pixels nothing keeps people with other needs out, and nothing is wider than the window`, async () => {
-    const axe = await readFile(join(REPOSITORY, "node_modules/axe-core/axe.min.js"), "utf8");
     const page = await dashboard.open();
     await page.setViewportSize(size);
     await row(page, "Sales report").waitFor();
-    for (const colorScheme of ["dark", "light"] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      await page.evaluate(axe);
-      const found = await page.evaluate(
-        "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ target }) => target.join(' '))]))",
-      );
-      assert.deepEqual(found, [], colorScheme);
-    }
+    assert.deepEqual(await findingsInBothThemes(page), []);
     assert.equal(await page.evaluate("document.documentElement.scrollWidth"), size.width);
     await page.close();
   });

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { DoctorAnswer } from "../src/contract/api.ts";
 import { TestDashboard } from "./dashboard.ts";
-import { REPOSITORY } from "./harness.ts";
+import { findingsInBothThemes } from "./dashboard-axe.ts";
 
 const KEY = "very-secret-key-of-a-provider";
 
@@ -159,18 +157,10 @@ test("the engine's page says what doctor says, and says it again when asked", as
 });
 
 test("no page of the settings has an accessibility finding, in dark and in light", async () => {
-  const axe = await readFile(join(REPOSITORY, "node_modules/axe-core/axe.min.js"), "utf8");
   for (const path of ["tokens", "templates", "models", "engine"]) {
     const page = await dashboard.open(`/settings/${path}`);
     await page.getByRole("main").getByRole("listitem").first().waitFor();
-    for (const colorScheme of ["dark", "light"] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      await page.evaluate(axe);
-      const found = await page.evaluate(
-        "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ target }) => target.join(' '))]))",
-      );
-      assert.deepEqual(found, [], `${path}, ${colorScheme}`);
-    }
+    assert.deepEqual(await findingsInBothThemes(page), [], path);
     await page.close();
   }
 });

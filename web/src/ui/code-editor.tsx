@@ -1,5 +1,5 @@
 import clsx from "clsx";
-import { useEffect, useEffectEvent, useRef, useState } from "react";
+import { useEffect, useEffectEvent, useLayoutEffect, useRef, useState } from "react";
 import type { CodeView } from "./code-view.ts";
 import { useField } from "./field.tsx";
 import { loadPart } from "./load-part.ts";
@@ -109,7 +109,8 @@ function Coloured({
     if (before.focused) opened.focus();
     return opened;
   });
-  useEffect(() => {
+  // In the commit itself, as below: else a key that is pressed in between is nobody's, and a text takes the place of a newer one.
+  useLayoutEffect(() => {
     if (place.current === null) return;
     const opened = open(place.current);
     view.current = opened;
@@ -118,7 +119,7 @@ function Coloured({
       view.current = null;
     };
   }, []);
-  useEffect(() => view.current?.show(value), [value]);
+  useLayoutEffect(() => view.current?.show(value), [value]);
   useEffect(() => void view.current?.speak(language), [language]);
   useEffect(() => {
     view.current?.describe({
