@@ -6,6 +6,8 @@ import type { TestOrchestrator } from "../e2e/harness.ts";
 import type { Machine } from "./bench-sandbox.ts";
 import { type Summary, settle, summarize } from "./statistics.ts";
 
+/** An echo that takes longer does not come: the measurement fails instead of waiting without end. */
+const ECHO_MAX_MS = 30_000;
 const FILE_BYTES = 1_000_000_000;
 /** A terminal that gives back each byte as it comes, as a program does that reads keys one by one. */
 const ECHO = "stty raw -echo; echo ready; exec cat";
@@ -68,7 +70,7 @@ async function overWebSocket(orchestrator: TestOrchestrator, job_id: string): Pr
   await ready;
   return {
     async key() {
-      const echoed = once(socket, "message");
+      const echoed = once(socket, "message", { signal: AbortSignal.timeout(ECHO_MAX_MS) });
       socket.send(Buffer.from("x"));
       await echoed;
     },
@@ -87,7 +89,7 @@ async function overDocker({ docker }: Machine, container: string): Promise<Echo>
   await untilReady(stream, "data");
   return {
     async key() {
-      const echoed = once(stream, "data");
+      const echoed = once(stream, "data", { signal: AbortSignal.timeout(ECHO_MAX_MS) });
       stream.write("x");
       await echoed;
     },

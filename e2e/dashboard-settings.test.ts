@@ -28,7 +28,8 @@ before(async () => {
 });
 after(() => dashboard[Symbol.asyncDispose]());
 
-const row = (page: Page, text: string | RegExp) => page.getByRole("listitem").filter({ hasText: text });
+const row = (page: Page, text: string | RegExp) =>
+  page.getByRole("main").getByRole("listitem").filter({ hasText: text });
 
 /** What the API says to a program with a token, or to a browser with this cookie. */
 async function asked(token: string): Promise<number> {

@@ -1,11 +1,11 @@
-import { once } from "node:events";
 import { mkdir, rm } from "node:fs/promises";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { AppError } from "../../../contract/errors.ts";
 import type { DesktopControl } from "../../../contract/surfaces.ts";
 import type { TakeStream } from "../../handlers.ts";
+import { passBytes } from "../pass-bytes.ts";
 import type { SurfacePlace } from "../place.ts";
+import { connectService } from "../services/connect-service.ts";
 import { Service, type ServiceOptions } from "../services/service.ts";
 import { Captures } from "./captures.ts";
 import { connectedPrograms, type DisplaySocket } from "./display-socket.ts";
@@ -126,24 +126,14 @@ class OpenDesktop implements Desktop {
   }
 
   async connect(signal: AbortSignal): Promise<TakeStream> {
-    const use = await this.use(signal);
-    const socket = connect({ path: this.#socket_path, allowHalfOpen: true });
-    socket.once("close", () => use[Symbol.dispose]());
-    socket.on("error", () => socket.destroy());
+    const socket = await connectService(this.#service, this.#socket_path, signal);
     try {
       await this.#setClipboard(signal);
-      if (socket.connecting) await once(socket, "connect", { signal });
-    } catch (cause) {
+    } catch (error) {
       socket.destroy();
-      signal.throwIfAborted();
-      throw new AppError({ code: "conflict", message: "The desktop has just ended; try again.", cause });
+      throw error;
     }
-    return (stream) => {
-      socket.once("close", () => stream.destroy());
-      stream.once("close", () => socket.destroy());
-      stream.pipe(socket);
-      socket.pipe(stream);
-    };
+    return passBytes(socket);
   }
 
   async screen(signal: AbortSignal): Promise<Buffer> {

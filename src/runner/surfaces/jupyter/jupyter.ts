@@ -1,13 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { access, constants, mkdir, rm } from "node:fs/promises";
-import { connect as dial, type Socket } from "node:net";
 import { join } from "node:path";
-import type { Duplex } from "node:stream";
 import { AppError } from "../../../contract/errors.ts";
 import { jupyterBasePath } from "../../../contract/live.ts";
 import type { TakeStream } from "../../handlers.ts";
+import { passBytes } from "../pass-bytes.ts";
 import type { SurfacePlace } from "../place.ts";
+import { connectService } from "../services/connect-service.ts";
 import { Service } from "../services/service.ts";
 import { isJupyterBusy } from "./jupyter-busy.ts";
 
@@ -15,8 +14,6 @@ import { isJupyterBusy } from "./jupyter-busy.ts";
 const LAB = "/opt/sealwork/jupyter/lab";
 /** Longer than other services: with it end the values of people's own kernels, and their terminals. */
 export const JUPYTER_IDLE_MS = 30 * 60 * 1000;
-/** It may end between the word that it is ready and the connection; it is started again then. */
-const CONNECT_ATTEMPTS = 3;
 
 /** Jupyter Lab in a sandbox: starts on first use, ends when nobody has used it for a while, and can be started again. */
 export interface Jupyter extends AsyncDisposable {
@@ -69,46 +66,11 @@ export async function openJupyter(place: SurfacePlace): Promise<Jupyter> {
       return { token };
     },
     async connect(signal) {
-      for (let attempt = 1; ; attempt += 1) {
-        const use = await service.use(signal);
-        const connection = await connected(socket);
-        if (connection !== null) return (stream) => passBytes(stream, connection, use);
-        use[Symbol.dispose]();
-        if (attempt === CONNECT_ATTEMPTS)
-          throw new AppError({
-            code: "conflict",
-            message: "Jupyter Lab takes no connections at the moment.",
-          });
-      }
+      return passBytes(await connectService(service, socket, signal));
     },
     async [Symbol.asyncDispose]() {
       await service[Symbol.asyncDispose]();
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** Both ways until either end closes, which is when it is no longer in use. */
-function passBytes(stream: Duplex, socket: Socket, use: Disposable): void {
-  socket.on("error", () => stream.destroy());
-  socket.once("close", (failed) => {
-    use[Symbol.dispose]();
-    if (failed) stream.destroy();
-  });
-  stream.once("close", () => socket.destroy());
-  if (stream.destroyed) socket.destroy();
-  stream.pipe(socket);
-  socket.pipe(stream);
-}
-
-async function connected(path: string): Promise<Socket | null> {
-  const socket = dial({ path, allowHalfOpen: true });
-  try {
-    await once(socket, "connect");
-    return socket;
-  } catch {
-    // Whoever asked tries again, and says so in the end.
-    socket.destroy();
-    return null;
-  }
 }

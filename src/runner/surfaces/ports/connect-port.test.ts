@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { duplexPair } from "node:stream";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { connectPort } from "./connect-port.ts";
 
 const has_ipv6 = Object.values(networkInterfaces())
@@ -48,4 +49,21 @@ test("where nothing listens that is said, and a stream that is dropped takes its
   server.close();
   await once(server, "close");
   await assert.rejects(connectPort(port, AbortSignal.timeout(10_000)), { code: "not_found" });
+});
+
+test("a connection that is reset before somebody takes it is closed for who takes it", async (t) => {
+  const server = createServer().listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const connected = once(server, "connection");
+  const take = await connectPort((server.address() as AddressInfo).port, AbortSignal.timeout(10_000));
+  const [inside] = await connected;
+  inside.resetAndDestroy();
+  await once(inside, "close");
+  // It is heard of in a later turn than that in which it was made.
+  for (let turn = 0; turn < 10; turn += 1) await nextTurn();
+  const [, theirs] = duplexPair();
+  const closed = once(theirs, "close");
+  take(theirs);
+  await closed;
 });

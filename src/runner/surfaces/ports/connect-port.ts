@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { AppError } from "../../../contract/errors.ts";
 import type { TakeStream } from "../../handlers.ts";
+import { passBytes } from "../pass-bytes.ts";
 
 /** The loopback addresses in the order in which they are tried: a server that listens on one of them is found. */
 const ADDRESSES = ["127.0.0.1", "::1"];
@@ -12,14 +13,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export async function connectPort(port: number, signal: AbortSignal): Promise<TakeStream> {
   for (const host of ADDRESSES) {
     const socket = await connected(host, port, signal);
-    if (socket === null) continue;
-    return (stream) => {
-      socket.on("error", () => stream.destroy());
-      socket.once("close", (failed) => failed && stream.destroy());
-      stream.once("close", () => socket.destroy());
-      stream.pipe(socket);
-      socket.pipe(stream);
-    };
+    if (socket !== null) return passBytes(socket);
   }
   throw new AppError({ code: "not_found", message: `Nothing listens on port ${port} in the sandbox.` });
 }
@@ -31,6 +25,8 @@ async function connected(host: string, port: number, signal: AbortSignal): Promi
     await once(socket, "connect", {
       signal: AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]),
     });
+    // A reset before somebody takes it: it is closed then.
+    socket.on("error", () => socket.destroy());
     return socket;
   } catch {
     // Refused here may be taken at the other address; the caller says so when both refuse.

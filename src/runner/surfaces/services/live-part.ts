@@ -66,6 +66,7 @@ export class LivePart {
   /** Resolves with null once it is ready or the signal aborts, else with a sentence: it ended before, or took too long. */
   async ready(signal: AbortSignal): Promise<string | null> {
     const { socket, name } = this.part;
+    if (this.#has_ended) return this.ended;
     if (socket === null) return null;
     const until = performance.now() + READY_MAX_MS;
     while (!signal.aborted && !(await takesConnections(socket))) {

@@ -3,9 +3,11 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { RUNNER_EVENTS, type RunnerEventBody } from "../../../contract/event.ts";
 import { compileReaper } from "../../process/compiled-reaper.fake.ts";
 import { ToolProcesses } from "../../process/tool-processes.ts";
+import { connectService } from "./connect-service.ts";
 import type { ServicePart } from "./live-part.ts";
 import { Service, type ServiceOptions } from "./service.ts";
 import { SERVICE_FAILURES_MAX } from "./supervision.ts";
@@ -170,6 +172,59 @@ test("a part that dies is started again with what needs it, after a growing dela
   await place.service.use(NEVER);
   assert.notEqual(await place.pid("first"), first);
   assert.deepEqual(place.said(), ["started", "ended failed", "started", "ended failed", "started"]);
+});
+
+test("where a part ends because the one that it needs is ending, that one is told, and nobody is let in before it runs again", async () => {
+  const deaf = `process.on("SIGUSR1", () => { server.close(); for (const one of open) one.destroy(); });
+    const open = []; setInterval(() => 0, 1000); const server = `;
+  const needs = `require("node:net").connect(process.argv[2]).on("close", () => process.exit(1));`;
+  await using place = await service({
+    change: (part) => ({
+      ...part,
+      spares_children: part.name === "second",
+      argv: [
+        process.execPath,
+        "-e",
+        part.name === "first"
+          ? SERVER.replace('require("node:net")', `${deaf}require("node:net")`).replace(
+              "socket.end()",
+              "open.push(socket)",
+            )
+          : `${SERVER}${needs}`,
+        part.socket ?? "",
+        (part.socket ?? "").replace(/second$/, "first"),
+      ],
+    }),
+  });
+  await place.service.use(NEVER);
+  const [first, second] = [await place.pid("first"), await place.pid("second")];
+  process.kill(first, "SIGUSR1");
+  while (lives(second)) await nextTurn();
+  process.kill(first, "SIGKILL");
+  (await place.wait()).pass();
+  await place.service.use(NEVER);
+  assert.notEqual(await place.pid("first"), first);
+  assert.deepEqual(place.said(), ["started", "ended failed", "started"]);
+  const [, ended] = place.events;
+  assert.match(
+    ended?.type === "service.ended" ? (ended.data.message ?? "") : "",
+    /^first was ended by SIGKILL/,
+  );
+});
+
+test("a connection to a service that has just died comes once it runs again", async () => {
+  await using place = await service({ wait: async () => undefined });
+  const path = join(place.folder, "first");
+  const one = await connectService(place.service, path, NEVER);
+  const first = await place.pid("first");
+  process.kill(first, "SIGKILL");
+  // Before the service can have heard of it.
+  while (lives(first));
+  const other = await connectService(place.service, path, NEVER);
+  assert.equal(other.destroyed, false);
+  assert.notEqual(await place.pid("first"), first);
+  one.destroy();
+  other.destroy();
 });
 
 test("one that fails while nobody uses it is not started again before somebody does", async () => {

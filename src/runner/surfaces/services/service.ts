@@ -31,6 +31,11 @@ export class Service implements AsyncDisposable {
     this.#wait = options.wait ?? ((ms, signal) => sleep(ms, undefined, { signal }));
   }
 
+  /** As people read it, at the beginning of a sentence. */
+  get title(): string {
+    return this.#options.title;
+  }
+
   /** Whether all of its parts are ready at the moment. */
   get is_up(): boolean {
     return this.#run?.is_up ?? false;

@@ -99,15 +99,29 @@ export class Supervision {
   async #start(stop: AbortSignal): Promise<Failure | null> {
     const { parts, processes } = this.#options;
     for (const [index, part] of parts.entries()) {
-      if (index < this.#live.length) continue;
-      const live = await LivePart.start(part, processes);
+      const live = this.#live[index] ?? (await LivePart.start(part, processes));
       if (typeof live === "string") return { index, message: live };
-      this.#live.push(live);
-      const message = await live.ready(stop);
+      this.#live[index] = live;
+      const failure = await this.#failureOf(index, stop);
       if (stop.aborted) return null;
-      if (message !== null) return { index, message };
+      if (failure !== null) return failure;
     }
     return null;
+  }
+
+  /** Waits until a part that was started is ready; null then, and when it was stopped. */
+  async #failureOf(index: number, stop: AbortSignal): Promise<Failure | null> {
+    const message = (await this.#live[index]?.ready(stop)) ?? null;
+    return message === null ? null : { index, message };
+  }
+
+  /** A part ends soon when one that it needs has ended, and may be heard of earlier: the one that it needs has failed then. */
+  async #firstOf(failure: Failure, stop: AbortSignal): Promise<Failure> {
+    for (let index = 0; index < failure.index; index += 1) {
+      const earlier = await this.#failureOf(index, stop);
+      if (earlier !== null) return earlier;
+    }
+    return failure;
   }
 
   /** Null when it was stopped, else which part ended. */
@@ -126,7 +140,8 @@ export class Supervision {
     const ends = this.#live.map(async (live, index) => ({ index, message: await live.ended }));
     const failure = await Promise.race([stopped.promise, ...ends]);
     stop.removeEventListener("abort", onStop);
-    return stop.aborted ? null : failure;
+    const first = failure === null ? null : await this.#firstOf(failure, stop);
+    return stop.aborted ? null : first;
   }
 
   /** Ends what needs the part that failed, and says so. */

@@ -26,13 +26,16 @@ export function UsagePanel({ job }: { job: Job }) {
               bound={budget.max_tokens}
               format={formatCount}
             />
-            <Meter
-              name="Cost"
-              value={formatCost(usage.cost_usd)}
-              used={usage.cost_usd}
-              bound={budget.max_cost_usd}
-              format={formatCost}
-            />
+            {/* Calls of models without a price add nothing to it: that is unknown, not free. */}
+            {(usage.cost_usd > 0 || budget.max_cost_usd !== null) && (
+              <Meter
+                name="Cost"
+                value={formatCost(usage.cost_usd)}
+                used={usage.cost_usd}
+                bound={budget.max_cost_usd}
+                format={formatCost}
+              />
+            )}
             <Meter
               name="Model calls"
               value={formatCount(usage.model_calls)}

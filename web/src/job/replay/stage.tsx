@@ -62,6 +62,7 @@ const PHASES = {
 function StageUsage({ job, story, at }: { job: Job; story: Story; at: number }) {
   const { spent, samples, linked_at } = story;
   const so_far = lastUntil(spent, at);
+  const has_price = (spent.at(-1)?.cost_usd ?? 0) > 0;
   const count = countOf(samples, at);
   const sample = samples[count - 1];
   const before =
@@ -73,7 +74,7 @@ function StageUsage({ job, story, at }: { job: Job; story: Story; at: number }) 
       ? []
       : ([
           ["Tokens", formatCount(so_far?.tokens ?? 0)],
-          ["Cost", formatCost(so_far?.cost_usd ?? 0)],
+          ...(has_price ? [["Cost", formatCost(so_far?.cost_usd ?? 0)] satisfies [string, string]] : []),
           ["Model calls", formatCount(so_far?.calls ?? 0)],
         ] satisfies [string, string][])),
     ...(samples.length === 0
