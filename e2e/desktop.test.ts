@@ -29,7 +29,7 @@ echo opened >> said
 while read -r line; do
   echo "typed $line" >> said
   if [ "$line" = paint ]; then
-    for i in $(seq 100 400); do printf '\\033]11;#0000%02x\\007' $((i % 256)); sleep 0.01; done
+    for i in $(seq 1000); do printf '\\033]11;#0000%02x\\007' $((i % 256)); sleep 0.01; done
   fi
   printf '\\033]11;#c03020\\007'
 done

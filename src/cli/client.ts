@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import {
   ApprovalAnswer,
   CancelAnswer,
@@ -26,6 +25,7 @@ import { PortList } from "../contract/surfaces.ts";
 import { compareVersions, VERSION } from "../contract/version.ts";
 import type { Endpoint } from "./local-server.ts";
 import type { MultipartBody } from "./multipart.ts";
+import { pause } from "./pause.ts";
 import { plainText } from "./terminal-text.ts";
 
 /** A read that fails to connect is tried again this often, after these pauses. */
@@ -211,9 +211,9 @@ export class Client {
         if (error instanceof AppError) throw error;
         // What the body itself found out (a bound, a file that changed) stands behind fetch's own error.
         if (error instanceof Error && error.cause instanceof AppError) throw error.cause;
-        const pause = RETRY_PAUSES_MS[attempt];
-        if (!retry || pause === undefined) throw this.unreachable(error);
-        await delay(pause, undefined, { signal: call.signal });
+        const pause_ms = RETRY_PAUSES_MS[attempt];
+        if (!retry || pause_ms === undefined) throw this.unreachable(error);
+        await pause(pause_ms, call.signal);
         await this.lookAgain();
         continue;
       }

@@ -1,9 +1,9 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { EVENTS_HEARTBEAT_MS } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
 import { Event } from "../contract/event.ts";
 import { EVENT_MAX_BYTES } from "../contract/event-bounds.ts";
 import type { Client } from "./client.ts";
+import { pause } from "./pause.ts";
 
 /** A connection that is silent for longer than this many heartbeats is taken for dead and made anew. */
 const SILENCE_MAX_MS = 3 * EVENTS_HEARTBEAT_MS;
@@ -62,7 +62,7 @@ export async function* eventFeed(
       if (failures >= ATTEMPTS_MAX) throw error;
       state(true);
     }
-    await delay(Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** Math.min(failures, 10)), undefined, { signal });
+    await pause(Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** Math.min(failures, 10)), signal);
   }
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../contract/errors.ts";
 import { exitStatus } from "../contract/exit-status.ts";
 import { TerminalModes } from "../contract/terminal-modes.ts";
@@ -6,6 +5,7 @@ import type { Client } from "./client.ts";
 import { EscapeKeys } from "./escape-keys.ts";
 import { type Io, write } from "./io.ts";
 import { LiveSocket } from "./live-socket.ts";
+import { pause } from "./pause.ts";
 import { processNews } from "./process-news.ts";
 
 /** Attempts in a row to come back before the server counts as gone: about four minutes. */
@@ -81,7 +81,7 @@ export class ShellSession implements Disposable {
       } catch (error) {
         if (!(error instanceof AppError) || !error.retryable || attempt >= attempts_max) throw error;
       }
-      await delay(Math.min(PAUSE_FIRST_MS * 2 ** (attempt - 1), PAUSE_MAX_MS), undefined, { signal });
+      await pause(Math.min(PAUSE_FIRST_MS * 2 ** (attempt - 1), PAUSE_MAX_MS), signal);
       await this.#client.lookAgain();
     }
   }

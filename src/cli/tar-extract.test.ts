@@ -106,6 +106,22 @@ test("a tar that breaks off leaves no part of a file", async (t) => {
   assert.deepEqual(await readdir(folder), []);
 });
 
+test("Ctrl-C in the middle ends it with what Ctrl-C means", async (t) => {
+  const { folder } = await place(t);
+  const stop = new AbortController();
+  const reason = new Error("Interrupted.");
+  async function* stopped(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of tarOf([{ name: "one", content: "x".repeat(10_000) }])) {
+      yield chunk.subarray(0, 600);
+      stop.abort(reason);
+    }
+  }
+  const copied = new Copied(() => undefined);
+  const extracting = extractTar(stopped(), folder, { copied, signal: stop.signal });
+  await assert.rejects(extracting, (error) => error === reason);
+  assert.deepEqual(await readdir(folder), []);
+});
+
 test("a folder of this machine comes back as it was: names, symlinks, executable bits, times, empty folders", async (t) => {
   const { parent, folder } = await place(t);
   const from = join(parent, "outside");

@@ -17,7 +17,8 @@ type Entry = Extract extends AsyncIterable<infer Source> ? Source : never;
 /**
  * Unpacks an untrusted tar below a folder that is there, over what is there. Nothing is written outside of it or through a symlink, those that
  * were there before included. Files appear whole, with their times and whether they can be executed; symlinks that stay inside are made at the
- * end; all else is left out and noted. Throws `conflict` for what cannot be put in its place.
+ * end; all else is left out and noted. Throws `conflict` for what cannot be put in its place, and the
+ * signal's reason.
  */
 export async function extractTar(
   tar: AsyncIterable<Uint8Array>,
@@ -29,8 +30,14 @@ export async function extractTar(
   const feeding = pipeline(Readable.from(tar, { objectMode: false }), extraction, { signal });
   // It is awaited below; until then its rejection must not count as unhandled.
   feeding.catch(() => undefined);
-  for await (const entry of extraction) await extracting.add(entry);
-  await feeding;
+  try {
+    for await (const entry of extraction) await extracting.add(entry);
+    await feeding;
+  } catch (error) {
+    // With its own reason, which a pipeline only names as the cause.
+    signal.throwIfAborted();
+    throw error;
+  }
   await extracting.makeSymlinks();
 }
 

@@ -2,10 +2,10 @@ import { createHash, type Hash, randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { DOWNLOAD_WAIT_MS } from "../contract/api.ts";
 import { AppError } from "../contract/errors.ts";
 import type { Client } from "./client.ts";
+import { pause } from "./pause.ts";
 
 /** Attempts to get the rest of a ZIP whose transfer broke off. */
 const RESUMES_MAX = 5;
@@ -101,7 +101,7 @@ async function receive(
           cause,
         });
       }
-      await delay(RETRY_PAUSE_MS, undefined, { signal });
+      await pause(RETRY_PAUSE_MS, signal);
     }
   }
   const sha256 = hash.digest("hex");
@@ -142,7 +142,7 @@ async function openWhenEnded(
       const job = await client.job(job_id, signal);
       // A job that still works would be waited for in vain; one that packs was waited for by the server.
       if (job.phase !== "packing" && job.phase !== "ended") throw error;
-      if (performance.now() - asked_at < DOWNLOAD_WAIT_MS) await delay(RETRY_PAUSE_MS, undefined, { signal });
+      if (performance.now() - asked_at < DOWNLOAD_WAIT_MS) await pause(RETRY_PAUSE_MS, signal);
     }
   }
 }

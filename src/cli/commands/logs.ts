@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import picocolors from "picocolors";
 import { AppError } from "../../contract/errors.ts";
 import type { Client } from "../client.ts";
@@ -8,6 +7,7 @@ import { answerRow, eventRows, followUpRow, type Look, sendCommand, stayRow } fr
 import { EXIT } from "../exit-code.ts";
 import { mayColour, write } from "../io.ts";
 import { resolveJobId } from "../job-id.ts";
+import { pause } from "../pause.ts";
 import { LinePainter } from "../terminal-text.ts";
 
 export type LogsOptions = { follow?: boolean; stream?: string; step?: number };
@@ -130,7 +130,7 @@ async function* logBytes(
       return;
     if (broken !== null && attempt >= ATTEMPTS_MAX)
       throw new AppError({ code: "unreachable", message: `The log of job ${id} broke off.`, cause: broken });
-    await delay(PAUSE_MS, undefined, { signal });
+    await pause(PAUSE_MS, signal);
   }
 }
 

@@ -9,7 +9,7 @@ import { useToasts } from "../../ui/toasts.tsx";
 import { useJobEvents } from "../events/job-events-provider.tsx";
 import { clockText } from "./clock-text.ts";
 import { type ReplayClock, SPEEDS } from "./replay-clock.ts";
-import { moveByKey, toStep } from "./replay-keys.ts";
+import { moveByKey, type Told, toStep } from "./replay-keys.ts";
 import { useClock, useReplayClock } from "./replay-moment.tsx";
 import { ReplayTrack } from "./replay-track.tsx";
 import { storyOf } from "./story.ts";
@@ -21,12 +21,11 @@ export function ReplayBar({ job }: { job: Job }) {
 
 function Bar({ job }: { job: Job }) {
   const clock = useReplayClock();
-  const { events } = useJobEvents();
-  const story = storyOf(events);
-  const from = Date.parse(job.timings.scheduled_at);
+  const { events, complete } = useJobEvents();
+  const told: Told = { story: storyOf(events), from: Date.parse(job.timings.scheduled_at), complete };
   const playing = useClock(clock, (state) => state.playing);
   const replays = useClock(clock, ({ at }) => at !== null);
-  usePageKeys(clock, (event) => moveByKey(clock, { story, from }, event));
+  usePageKeys(clock, (event) => moveByKey(clock, told, event));
   return (
     <section
       aria-label="Replay"
@@ -48,7 +47,7 @@ function Bar({ job }: { job: Job }) {
           label="Step before"
           size="sm"
           className="ml-1 max-sm:hidden"
-          onClick={() => toStep(clock, { story, from }, -1)}
+          onClick={() => toStep(clock, told, -1)}
         >
           <ChevronFirst />
         </IconButton>
@@ -56,14 +55,14 @@ function Bar({ job }: { job: Job }) {
           label="Next step"
           size="sm"
           className="max-sm:hidden"
-          onClick={() => toStep(clock, { story, from }, 1)}
+          onClick={() => toStep(clock, told, 1)}
         >
           <ChevronLast />
         </IconButton>
       </div>
       <Place clock={clock} />
       <div className="order-last flex min-w-0 basis-full md:order-none md:flex-1 md:basis-0">
-        <ReplayTrack clock={clock} story={story} from={from} />
+        <ReplayTrack clock={clock} told={told} />
       </div>
       <div className="ml-auto flex items-center gap-0.5 md:ml-0">
         <Speed clock={clock} />

@@ -8,6 +8,8 @@ const ARROW_SHARE = 1 / 200;
 /** Back from within so short a time after a step's begin leads to the step before. */
 const STEP_SLACK_MS = 300;
 
+/** What is known of the job; until it is complete later events are being loaded. `from` is where the clock begins, in ms since the epoch. */
+export type Told = { story: Story; from: number; complete: boolean };
 type Pressed = { key: string; shiftKey: boolean; ctrlKey: boolean; metaKey: boolean; altKey: boolean };
 
 /**
@@ -16,7 +18,7 @@ type Pressed = { key: string; shiftKey: boolean; ctrlKey: boolean; metaKey: bool
  */
 export function moveByKey(
   clock: ReplayClock,
-  { story, from }: { story: Story; from: number },
+  told: Told,
   { key, shiftKey, ctrlKey, metaKey, altKey }: Pressed,
 ): boolean {
   if (ctrlKey || metaKey || altKey) return false;
@@ -24,19 +26,19 @@ export function moveByKey(
   switch (key) {
     case "ArrowRight":
     case "ArrowUp":
-      if (shiftKey) toStep(clock, { story, from }, 1);
+      if (shiftKey) toStep(clock, told, 1);
       else clock.move(arrow_ms);
       return true;
     case "ArrowLeft":
     case "ArrowDown":
-      if (shiftKey) toStep(clock, { story, from }, -1);
+      if (shiftKey) toStep(clock, told, -1);
       else clock.move(-arrow_ms);
       return true;
     case "PageUp":
-      toStep(clock, { story, from }, 1);
+      toStep(clock, told, 1);
       return true;
     case "PageDown":
-      toStep(clock, { story, from }, -1);
+      toStep(clock, told, -1);
       return true;
     case "Home":
       clock.seek(0);
@@ -55,16 +57,13 @@ export function moveByKey(
   return false;
 }
 
-/** To where the next step begins, or the one before; past the last to the end, before the first to the start. */
-export function toStep(
-  clock: ReplayClock,
-  { story, from }: { story: Story; from: number },
-  direction: 1 | -1,
-): void {
+/** To where the next step begins, or the one before; past the last to the end, before the first to the start. Stays while what lies there is being loaded. */
+export function toStep(clock: ReplayClock, { story, from, complete }: Told, direction: 1 | -1): void {
   const at = from + (clock.state.at ?? clock.time.real_ms);
   const step =
     direction === 1
       ? story.steps[countOf(story.steps, at)]
       : story.steps[countOf(story.steps, at - STEP_SLACK_MS) - 1];
+  if (!complete && (direction === 1 ? step === undefined : story.to < at)) return;
   clock.seek(step === undefined ? (direction === 1 ? clock.time.real_ms : 0) : step.at - from);
 }

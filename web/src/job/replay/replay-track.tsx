@@ -4,7 +4,7 @@ import { formatDuration } from "../../../../src/contract/units.ts";
 import { clockText, timeOfDay } from "./clock-text.ts";
 import type { PlayTime } from "./play-time.ts";
 import type { ReplayClock } from "./replay-clock.ts";
-import { moveByKey } from "./replay-keys.ts";
+import { moveByKey, type Told } from "./replay-keys.ts";
 import { useClock } from "./replay-moment.tsx";
 import type { MarkKind, Story } from "./story.ts";
 import { countOf } from "./times.ts";
@@ -26,7 +26,8 @@ const MARK_DOTS: Record<MarkKind, string> = {
 const NEAR_PIXELS = 4;
 
 /** The whole job from left to right, in play time: what stands out, how much happened, the steps; and the moment, to be moved. */
-export function ReplayTrack({ clock, story, from }: { clock: ReplayClock; story: Story; from: number }) {
+export function ReplayTrack({ clock, told }: { clock: ReplayClock; told: Told }) {
+  const { story, from } = told;
   // The clock's time is another one after each change of what is skipped.
   const skips = useClock(clock, ({ skip_idle }) => skip_idle);
   const length = useClock(clock, () => clock.time.play_ms);
@@ -90,7 +91,7 @@ export function ReplayTrack({ clock, story, from }: { clock: ReplayClock; story:
           />
         </>
       )}
-      <Playhead clock={clock} story={story} from={from} />
+      <Playhead clock={clock} told={told} />
       {hover !== null && time.play_ms > 0 && (
         <Hover share={hover} width={box.current?.clientWidth ?? 0} clock={clock} story={story} from={from} />
       )}
@@ -117,14 +118,15 @@ function Lane({
   );
 }
 
-function Playhead({ clock, story, from }: { clock: ReplayClock; story: Story; from: number }) {
+function Playhead({ clock, told }: { clock: ReplayClock; told: Told }) {
+  const { story, from } = told;
   const at = useClock(clock, (state) => state.at);
   const { time } = clock;
   const share = time.play_ms > 0 ? clock.played_ms / time.play_ms : 1;
   const moment = at ?? time.real_ms;
   const step = seenAt(story, from + moment, 0).step;
   const onKeyDown = (event: KeyboardEvent): void => {
-    if (moveByKey(clock, { story, from }, event)) event.preventDefault();
+    if (moveByKey(clock, told, event)) event.preventDefault();
   };
   return (
     <>

@@ -1,6 +1,7 @@
 import type { Job } from "../../../../src/contract/job.ts";
 import { formatCost, formatCount, formatDuration, formatSize } from "../../../../src/contract/units.ts";
 import { visibleLine } from "../../text/visible-text.ts";
+import { Skeleton } from "../../ui/skeleton.tsx";
 import { useJobEvents } from "../events/job-events-provider.tsx";
 import { cpuPercent } from "../metrics/metric-series.ts";
 import { Panel } from "../overview/panel.tsx";
@@ -12,8 +13,14 @@ import { countOf, lastUntil } from "./times.ts";
 
 /** The job as it was at one moment: its screen, what the step wrote so far, the files so far, and what it had used up. */
 export function Stage({ job, at }: { job: Job; at: number }) {
-  const { events } = useJobEvents();
+  const { events, complete } = useJobEvents();
   const story = storyOf(events);
+  if (!complete && story.to <= at)
+    return (
+      <Panel title="At that moment">
+        <Skeleton className="h-16" />
+      </Panel>
+    );
   const capture = lastUntil(story.captures, at);
   const step = lastUntil(story.steps, at);
   return (
