@@ -7,6 +7,7 @@ import { prepareOutside } from "./outside.ts";
 import { killAllOthers } from "./quiesce.ts";
 import { listFolder, readPlace } from "./workspace/browse.ts";
 import { packWorkspace } from "./workspace/pack.ts";
+import type { DiskRoom } from "./workspace/receive-file.ts";
 import { unpackInto } from "./workspace/unpack.ts";
 
 /** A link stands when control and bulk have both been asked for this. */
@@ -17,9 +18,9 @@ export function runnerHandlers(options: { place: JobPlace; epoch: string; versio
   const { place, epoch, version } = options;
   let job: RunnerJob | null = null;
   let hellos = 0;
-  const room = {
-    take: (bytes: number): boolean => job?.disk?.take(bytes) ?? true,
-    give: (bytes: number): void => job?.disk?.give(bytes),
+  const room: DiskRoom = {
+    take: async (bytes, by) => (await job?.disk?.take(bytes, by)) ?? true,
+    give: (by) => job?.disk?.give(by),
   };
   // The orchestrator now stores that there is a link; what the first step needs gets ready meanwhile, and delays no answer.
   const prepare = (): void => {

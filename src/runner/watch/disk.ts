@@ -10,6 +10,8 @@ const MEASURE_EVERY_MS = 30_000;
 const MEASURE_SHARE = 0.1;
 /** A fall of free space by more than this share of what is left of the limit triggers a measurement. */
 const FALL_SHARE = 0.25;
+/** What people send up to this share of what is left needs no measurement: the rest is for what the job itself writes before it is measured. */
+const SENT_SHARE = 1 - FALL_SHARE;
 const LSTATS_AT_ONCE = 32;
 /** Files counted in one measurement: a tree of more is over every sane limit of inodes. */
 const ENTRIES_MAX = 5_000_000;
@@ -27,8 +29,10 @@ export class DiskWatch implements AsyncDisposable {
   readonly #ending = new AbortController();
   readonly #watching: Promise<void>;
   #used_bytes: number | null = null;
-  /** What people have sent since the last measurement, or while it went on. */
+  /** What people have sent since the last measurement, or while it went on, by what takes it. */
+  #sent = new Map<object, number>();
   #sent_bytes = 0;
+  #measuring: Promise<void> | null = null;
 
   /** `over` is called once, with the bytes in use, when they are more than the limit. */
   constructor(options: { folder: string; limit_bytes: number; over: (used_bytes: number) => void }) {
@@ -43,22 +47,56 @@ export class DiskWatch implements AsyncDisposable {
     return this.#used_bytes;
   }
 
-  /** Counts bytes that are about to be written for a person; false, and not counted, when they come too near to the limit. */
-  take(bytes: number): boolean {
-    const held = (this.#used_bytes ?? 0) + this.#sent_bytes;
-    if (held + bytes > this.#limit_bytes - KEPT_FREE_BYTES) return false;
-    this.#sent_bytes += bytes;
+  /**
+   * Counts bytes that are about to be written for a person; false, and not counted, when they come too near to the limit. Nobody is refused
+   * for what may have been removed since it was measured. `by` is what `give` knows them by.
+   */
+  async take(bytes: number, by: object): Promise<boolean> {
+    // A measurement that goes on already may have seen what has been removed since.
+    for (let measured = 0; !this.#fits(bytes, measured === 0 ? SENT_SHARE : 1); measured += 1) {
+      if (measured === 2 || this.#ending.signal.aborted) return false;
+      await this.#measure();
+    }
+    this.#count(by, bytes);
     return true;
   }
 
-  /** Takes back what was counted and has not come to stay. */
-  give(bytes: number): void {
-    this.#sent_bytes = Math.max(0, this.#sent_bytes - bytes);
+  /** Takes back what was counted and has not come to stay; what was measured since is measured again when there is need. */
+  give(by: object): void {
+    this.#count(by, -(this.#sent.get(by) ?? 0));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort();
     await this.#watching;
+  }
+
+  #count(by: object, bytes: number): void {
+    const sent_bytes = (this.#sent.get(by) ?? 0) + bytes;
+    if (sent_bytes > 0) this.#sent.set(by, sent_bytes);
+    else this.#sent.delete(by);
+    this.#sent_bytes += bytes;
+  }
+
+  /** Whether so many bytes are within that share of what the last measurement has left of the limit, with all that was sent since. */
+  #fits(bytes: number, share: number): boolean {
+    if (this.#used_bytes === null) return false;
+    const left = this.#limit_bytes - KEPT_FREE_BYTES - this.#used_bytes;
+    return this.#sent_bytes + bytes <= left * share;
+  }
+
+  /** One at a time. */
+  async #measure(): Promise<void> {
+    this.#measuring ??= this.#measureAnew().finally(() => {
+      this.#measuring = null;
+    });
+    await this.#measuring;
+  }
+
+  async #measureAnew(): Promise<void> {
+    const sent_before = [...this.#sent];
+    this.#used_bytes = await diskUsage(this.#folder, this.#ending.signal);
+    for (const [by, bytes] of sent_before) this.#count(by, -Math.min(bytes, this.#sent.get(by) ?? 0));
   }
 
   async #watch(): Promise<void> {
@@ -71,17 +109,15 @@ export class DiskWatch implements AsyncDisposable {
       const fell = free_then - free > left * FALL_SHARE;
       if (this.#used_bytes === null || fell || performance.now() >= next_at) {
         const begun = performance.now();
-        const sent_before = this.#sent_bytes;
-        this.#used_bytes = await diskUsage(this.#folder, signal);
-        this.give(sent_before);
+        await this.#measure();
         const took_ms = performance.now() - begun;
         next_at = performance.now() + Math.max(MEASURE_EVERY_MS, took_ms / MEASURE_SHARE);
         // The free space of before the measurement: what was written meanwhile may not have been seen.
         free_then = free;
-        if (this.#used_bytes > this.#limit_bytes && !signal.aborted) {
-          this.#over(this.#used_bytes);
-          return;
-        }
+      }
+      if (this.#used_bytes !== null && this.#used_bytes > this.#limit_bytes && !signal.aborted) {
+        this.#over(this.#used_bytes);
+        return;
       }
       await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
     }

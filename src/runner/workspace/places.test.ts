@@ -258,14 +258,17 @@ test("several writers of one name leave the whole content of one of them, and on
 test("what would go over the disk limit is refused, and gives back what it took", async () => {
   await using at = await place();
   let left = 1_000_000;
+  const taken = new Map<object, number>();
   const room = {
-    take: (bytes: number) => {
+    async take(bytes: number, by: object) {
       if (bytes > left) return false;
       left -= bytes;
+      taken.set(by, (taken.get(by) ?? 0) + bytes);
       return true;
     },
-    give: (bytes: number) => {
-      left += bytes;
+    give(by: object) {
+      left += taken.get(by) ?? 0;
+      taken.delete(by);
     },
   };
   const content = () => Readable.from([Buffer.alloc(600_000), Buffer.alloc(600_000)]);

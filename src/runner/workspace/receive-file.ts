@@ -26,12 +26,12 @@ const PIECE_BYTES = 512 * 1024;
 /** What is left of the job's disk limit. */
 export type DiskRoom = {
   /** Takes so many bytes of it; false, and none taken, when there are not so many. */
-  take(bytes: number): boolean;
-  /** Gives back what was not needed after all. */
-  give(bytes: number): void;
+  take(bytes: number, by: object): Promise<boolean>;
+  /** Gives back what was taken by somebody and not needed after all. */
+  give(by: object): void;
 };
 /** For a sandbox that has no limit of its own. */
-export const ENDLESS_ROOM: DiskRoom = { take: () => true, give: () => undefined };
+export const ENDLESS_ROOM: DiskRoom = { take: async () => true, give: () => undefined };
 /** The last block of a file is a whole one, and its name takes room too. */
 const FILE_BYTES = 4096;
 export type Received = { size_bytes: number; created: boolean };
@@ -81,13 +81,11 @@ export async function receiveAt(
 ): Promise<number> {
   await using folder = await openSpot(spot, place);
   const unfinished = inFolder(folder, `.${randomBytes(8).toString("hex")}.unfinished`);
-  let taken = 0;
-  const take = (bytes: number): void => {
-    if (!options.room.take(bytes)) throw diskFull();
-    taken += bytes;
+  const take = async (bytes: number): Promise<void> => {
+    if (!(await options.room.take(bytes, unfinished))) throw diskFull();
   };
   try {
-    take(FILE_BYTES);
+    await take(FILE_BYTES);
     await using file = await open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, UNFINISHED_MODE);
     const size_bytes = await writeTo(file, content, take);
     await file.chmod(options.mode);
@@ -95,9 +93,9 @@ export async function receiveAt(
     await (options.put ?? rename)(unfinished, inFolder(folder, basename(spot.path)));
     return size_bytes;
   } catch (error) {
-    options.room.give(taken);
     // The error that is under way says more than one of this.
     await rm(unfinished, { force: true }).catch(() => undefined);
+    options.room.give(unfinished);
     throw error;
   }
 }
@@ -106,7 +104,7 @@ export async function receiveAt(
 async function writeTo(
   file: FileHandle,
   content: AsyncIterable<Buffer>,
-  take: (bytes: number) => void,
+  take: (bytes: number) => Promise<void>,
 ): Promise<number> {
   let size_bytes = 0;
   let pending: Buffer[] = [];
@@ -123,7 +121,7 @@ async function writeTo(
     writing.catch(() => undefined);
   };
   for await (const chunk of content) {
-    take(chunk.length);
+    await take(chunk.length);
     size_bytes += chunk.length;
     pending.push(chunk);
     pending_bytes += chunk.length;
