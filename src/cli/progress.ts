@@ -10,6 +10,8 @@ export type Progress = {
   step(title: string): void;
   /** What the step is doing now. */
   line(text: string): void;
+  /** How far it is, which changes all the time: told only where a line can be redrawn. */
+  figure(text: string): void;
   /** Ends the open step well. */
   done(): void;
 };
@@ -20,12 +22,13 @@ export function createProgress(io: Io): Progress & Disposable {
 }
 
 /** A Progress that says nothing. */
-export const silentProgress: Progress = { step() {}, line() {}, done() {} };
+export const silentProgress: Progress = { step() {}, line() {}, figure() {}, done() {} };
 
 function plainProgress(io: Io): Progress & Disposable {
   return {
     step: (title) => void io.stderr.write(`${plainLine(title)}\n`),
     line: (text) => void io.stderr.write(`  ${plainLine(text)}\n`),
+    figure() {},
     done() {},
     [Symbol.dispose]() {},
   };
@@ -64,6 +67,11 @@ function terminalProgress(io: Io): Progress & Disposable {
     }
     open = null;
   };
+  const tell = (text: string) => {
+    if (open === null) return;
+    open.line = plainLine(text);
+    if (performance.now() - drawn_at >= REDRAW_MS) draw();
+  };
   return {
     step(title) {
       close("✓");
@@ -72,11 +80,8 @@ function terminalProgress(io: Io): Progress & Disposable {
       ticking.unref();
       draw();
     },
-    line(text) {
-      if (open === null) return;
-      open.line = plainLine(text);
-      if (performance.now() - drawn_at >= REDRAW_MS) draw();
-    },
+    line: tell,
+    figure: tell,
     done: () => close("✓"),
     [Symbol.dispose]: () => close("✗"),
   };

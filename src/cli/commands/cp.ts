@@ -31,7 +31,7 @@ export async function cp(context: Context, from: string, to: string): Promise<nu
   await client.job(job_id, signal);
   const files = new JobFiles(client, job_id, signal);
   using progress = createProgress(context.io);
-  const copied = new Copied((bytes) => progress.line(formatSize(bytes)));
+  const copied = new Copied((bytes) => progress.figure(formatSize(bytes)));
   const copy: Copy = { context, files, copied, signal };
   if (target.kind === "stream") {
     await copyToStream(copy, remote);
