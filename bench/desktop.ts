@@ -14,6 +14,8 @@ const MB = 1e6;
 /** Frames are counted for this long at a time, by turns. */
 const COUNT_MS = 4_000;
 const QUIET_MS = 5_000;
+/** So many pictures are none of a window that opens. */
+const PLAYS_FRAMES = 60;
 const SOCKET_INSIDE = "/tmp/.sealwork-desktop/vnc";
 const VIEWER_SOURCE = new URL("../e2e/rfb-viewer.ts", import.meta.url);
 
@@ -98,7 +100,7 @@ async function playing(
   const idle = await usedMemory(container);
   await run("docker", ["exec", container, "touch", "/home/agent/workspace/play"]);
   await orchestrator.untilPrinted(job_id, "plays");
-  // A browser takes its time to start; there is no event of the first frame of its page.
+  await untilItPlays(orchestrator, job_id);
   await sleep(QUIET_MS);
   const busy = await usedMemory(container);
   for (let n = 0; n < runs; n++) {
@@ -185,6 +187,14 @@ async function firstPictureOfDocker(image: string): Promise<number> {
   }
 }
 
+/** A browser takes its time to start; what it shows then changes all the time. */
+async function untilItPlays(orchestrator: TestOrchestrator, job_id: string): Promise<void> {
+  using viewer = await RfbViewer.connect(createWebSocketStream(dial(orchestrator, job_id)), {
+    keeps: "frames",
+  });
+  await viewer.until(() => viewer.frames > PLAYS_FRAMES);
+}
+
 async function framesOfPath(orchestrator: TestOrchestrator, job_id: string): Promise<number> {
   using viewer = await RfbViewer.connect(createWebSocketStream(dial(orchestrator, job_id)), {
     keeps: "frames",
@@ -192,6 +202,7 @@ async function framesOfPath(orchestrator: TestOrchestrator, job_id: string): Pro
   const begun = performance.now();
   const { frames } = viewer;
   await sleep(COUNT_MS);
+  if (viewer.closed) throw new Error("the viewer lost its desktop", { cause: viewer.failure });
   return (viewer.frames - frames) / ((performance.now() - begun) / 1000);
 }
 
@@ -203,6 +214,7 @@ async function framesInside(container: string): Promise<number> {
     const begun = performance.now();
     const { frames } = viewer;
     await new Promise((next) => setTimeout(next, ${COUNT_MS}));
+    if (viewer.closed) throw viewer.failure;
     console.log((viewer.frames - frames) / ((performance.now() - begun) / 1000));
     process.exit();`;
   const args = ["exec", "-i", container, "node", "--input-type=module-typescript", "-"];

@@ -8,6 +8,7 @@ const RAW = 0;
 const COPY_RECT = 1;
 const TIGHT = 7;
 const DESKTOP_SIZE = -223;
+const LAST_RECTANGLE = -224;
 const EXTENDED_DESKTOP_SIZE = -308;
 const FENCE = -312;
 const CONTINUOUS_UPDATES = -313;
@@ -156,7 +157,7 @@ export class RfbViewer implements Disposable {
     // Little-endian 0x00RRGGBB.
     this.send(Buffer.from([0, 0, 0, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0]));
     const looks = this.#keeps === "pixels" ? [RAW] : [TIGHT, QUALITY, COMPRESSION, FENCE, CONTINUOUS_UPDATES];
-    const encodings = [...looks, COPY_RECT, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE];
+    const encodings = [...looks, COPY_RECT, DESKTOP_SIZE, EXTENDED_DESKTOP_SIZE, LAST_RECTANGLE];
     const message = Buffer.alloc(4 + 4 * encodings.length);
     message[0] = 2;
     message.writeUInt16BE(encodings.length, 2);
@@ -212,6 +213,7 @@ export class RfbViewer implements Disposable {
       const [x, y] = [head.readUInt16BE(0), head.readUInt16BE(2)];
       const [width, height] = [head.readUInt16BE(4), head.readUInt16BE(6)];
       const encoding = head.readInt32BE(8);
+      if (encoding === LAST_RECTANGLE) break;
       painted ||= encoding >= 0;
       if (encoding === RAW) await this.#raw({ x, y, width, height });
       else if (encoding === COPY_RECT) await this.#copy({ x, y, width, height });

@@ -69,6 +69,27 @@ test("a screen that changes its size is followed, and asked for again", async ()
   assert.deepEqual([client.picture.width, client.picture.height, red()], [2, 1, [3, 3]]);
 });
 
+test("an update ends with its last rectangle, also an empty one and one that did not say how many it has", async () => {
+  await using place = await pair();
+  const { server, client, red } = place;
+  const last = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x20]);
+  const refreshed = client.refresh(NEVER);
+  await server.asked();
+  const again = server.asked();
+  const uncounted = Buffer.from([0, 0, 0xff, 0xff]);
+  server.send(Buffer.concat([uncounted, last]));
+  await again;
+  const pixels = Buffer.alloc(4 * 2 * 4, 7);
+  server.send(Buffer.concat([uncounted, Buffer.from([0, 0, 0, 0, 0, 4, 0, 2, 0, 0, 0, 0]), pixels, last]));
+  await refreshed;
+  assert.deepEqual(red(), [7, 7, 7, 7, 7, 7, 7, 7]);
+  const changed = client.changedSince(client.updates, NEVER);
+  await server.asked();
+  server.update(painted({ x: 0, y: 0, width: 4, height: 2 }, 8));
+  await changed;
+  assert.deepEqual(red(), [8, 8, 8, 8, 8, 8, 8, 8]);
+});
+
 test("keys and the pointer arrive in their order; what the server tells of sounds and its clipboard is passed over", async () => {
   await using place = await pair();
   const { server, client } = place;

@@ -12,7 +12,9 @@ const SHARED = 1;
 const RAW = 0;
 const COPY_RECT = 1;
 const DESKTOP_SIZE = -223;
-const ENCODINGS = [COPY_RECT, RAW, DESKTOP_SIZE];
+/** Ends an update of which the server did not say how many rectangles it has. TigerVNC ends an empty one with it even where it was not asked for. */
+const LAST_RECTANGLE = -224;
+const ENCODINGS = [COPY_RECT, RAW, DESKTOP_SIZE, LAST_RECTANGLE];
 /** Bytes of the fixed part of a server's message, its type included. */
 const UPDATE_BYTES = 4;
 const RECTANGLE_BYTES = 12;
@@ -165,6 +167,7 @@ export class RfbClient implements Disposable {
       const [x, y] = [head.readUInt16BE(0), head.readUInt16BE(2)];
       const [width, height] = [head.readUInt16BE(4), head.readUInt16BE(6)];
       const encoding = head.readInt32BE(8);
+      if (encoding === LAST_RECTANGLE) break;
       painted ||= encoding === RAW || encoding === COPY_RECT;
       if (encoding === RAW) await this.#raw({ x, y, width, height });
       else if (encoding === COPY_RECT) await this.#copy({ x, y, width, height });
