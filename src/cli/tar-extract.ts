@@ -17,8 +17,7 @@ type Entry = Extract extends AsyncIterable<infer Source> ? Source : never;
 /**
  * Unpacks an untrusted tar below a folder that is there, over what is there. Nothing is written outside of it or through a symlink, those that
  * were there before included. Files appear whole, with their times and whether they can be executed; symlinks that stay inside are made at the
- * end; all else is left out and noted. Throws `conflict` for what cannot be put in its place, and the
- * signal's reason.
+ * end; all else is left out and noted. Throws `conflict` for what cannot be put in its place, and the signal's reason.
  */
 export async function extractTar(
   tar: AsyncIterable<Uint8Array>,

@@ -12,6 +12,7 @@ import { visibleLine } from "../text/visible-text.ts";
 import { useNow } from "../ui/clock.ts";
 import { Tip } from "../ui/tip.tsx";
 import { useJobEvents } from "./events/job-events-provider.tsx";
+import { hasKnownCost } from "./known-cost.ts";
 
 /** The figures of a job in one line: its time, what it has used of what it may, and what it runs with. */
 export function JobMeters({ job }: { job: Job }) {
@@ -34,7 +35,7 @@ export function JobMeters({ job }: { job: Job }) {
             most={budget.max_tokens}
             format={formatCount}
           />
-          {(usage.cost_usd > 0 || budget.max_cost_usd !== null) && (
+          {hasKnownCost(job) && (
             <Meter
               name="Cost"
               tip="What the models cost so far"

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "../../../contract/errors.ts";
+import { untilAborted } from "../until-aborted.ts";
 import type { Service } from "./service.ts";
 
 /** It may end between the word that it is ready and the connection; it is started again then, once its end is noticed. */
@@ -32,6 +33,6 @@ export async function connectService(service: Service, path: string, signal: Abo
           cause,
         });
     }
-    await sleep(ATTEMPT_DELAY_MS, undefined, { signal });
+    await untilAborted(sleep(ATTEMPT_DELAY_MS), signal);
   }
 }

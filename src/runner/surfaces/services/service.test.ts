@@ -227,6 +227,15 @@ test("a connection to a service that has just died comes once it runs again", as
   other.destroy();
 });
 
+test("who gives up while a connection is tried again is told by the reason of his signal", async () => {
+  await using place = await service();
+  const stop = new AbortController();
+  const connecting = connectService(place.service, join(place.folder, "none"), stop.signal);
+  await place.until(() => place.events.length === 1);
+  stop.abort(new Error("gone"));
+  await assert.rejects(connecting, /^Error: gone$/);
+});
+
 test("one that fails while nobody uses it is not started again before somebody does", async () => {
   await using place = await service();
   (await place.service.use(NEVER))[Symbol.dispose]();

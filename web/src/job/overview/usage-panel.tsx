@@ -2,6 +2,7 @@ import clsx from "clsx";
 import type { ReactNode } from "react";
 import type { Job } from "../../../../src/contract/job.ts";
 import { formatCost, formatCount, formatDuration, formatSize } from "../../../../src/contract/units.ts";
+import { hasKnownCost } from "../known-cost.ts";
 import { Panel } from "./panel.tsx";
 
 /** From this share of a bound on it is shown as one that is near. */
@@ -26,8 +27,7 @@ export function UsagePanel({ job }: { job: Job }) {
               bound={budget.max_tokens}
               format={formatCount}
             />
-            {/* Calls of models without a price add nothing to it: that is unknown, not free. */}
-            {(usage.cost_usd > 0 || budget.max_cost_usd !== null) && (
+            {hasKnownCost(job) && (
               <Meter
                 name="Cost"
                 value={formatCost(usage.cost_usd)}
