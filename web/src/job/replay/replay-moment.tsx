@@ -1,4 +1,4 @@
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useNavigate, useParams, useRouter, useSearch } from "@tanstack/react-router";
 import {
   createContext,
   type ReactNode,
@@ -106,6 +106,8 @@ function useTold(clock: ReplayClock): number | null {
 /** Takes the moment from the address, and writes it there. */
 function useAddress(clock: ReplayClock, ended: boolean): void {
   const { at = null } = useSearch({ from: "/shell/job/$id" });
+  const { id } = useParams({ from: "/shell/job/$id" });
+  const router = useRouter();
   const navigate = useNavigate({ from: "/job/$id" });
   /** What the address said when clock and address were last the same. */
   const agreed = useRef<number | null>(null);
@@ -117,6 +119,8 @@ function useAddress(clock: ReplayClock, ended: boolean): void {
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const write = (): void => {
+      // Whoever is on the way to another page stays on it.
+      if (router.latestLocation.pathname !== `/job/${id}`) return;
       const moment = clock.state.at === null ? null : Math.round(clock.state.at);
       if (moment === agreed.current) return;
       agreed.current = moment;
@@ -134,7 +138,7 @@ function useAddress(clock: ReplayClock, ended: boolean): void {
       off();
       clearTimeout(timer);
     };
-  }, [clock, navigate]);
+  }, [clock, navigate, router, id]);
 }
 
 function nextFrame(callback: (now: number) => void): () => void {
